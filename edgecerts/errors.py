@@ -1,0 +1,87 @@
+"""What can go wrong, as values that the command line turns into one message and one exit code.
+
+Every error that edgecerts raises on purpose derives from `EdgecertsError`; anything else is a bug. A message is
+lower case, has no final period and never holds a secret; what the user can do about it is the separate hint.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@enum.unique
+class ExitCode(enum.IntEnum):
+    """The exit codes of every command, as docs/cli.md lists them."""
+
+    DONE = 0
+    ERROR = 1
+    CHANGES_PENDING = 2
+    FINDINGS = 3
+    REFUSED = 4
+    USAGE = 64
+    INTERRUPTED = 130
+
+
+class EdgecertsError(Exception):
+    """The root of all expected errors.
+
+    Attributes:
+        message: what is wrong, in one line.
+        hint: what to do about it, or None.
+    """
+
+    exit_code: ExitCode = ExitCode.ERROR
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Problem:
+    """One mistake in a manifest. Lines and columns count from 1; columns count characters."""
+
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+
+
+class ManifestError(EdgecertsError):
+    """A manifest that cannot be used, with every mistake that was found in it, sorted by position."""
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(sorted(set(problems), key=lambda p: (p.line, p.column, p.message)))
+        super().__init__(f"{source} has {len(self.problems)} mistake{'s' if len(self.problems) != 1 else ''}")
+
+
+class InvalidNameError(EdgecertsError, ValueError):
+    """A host, an address, a subject field or an entry's name that no certificate or folder may have."""
+
+
+class InvalidKeyError(EdgecertsError):
+    """A private key file that is damaged, or holds something else than one private key."""
+
+
+class WrongPasswordError(InvalidKeyError):
+    """An encrypted private key that the given password does not open."""
+
+
+class InvalidCertificateError(EdgecertsError):
+    """A certificate file that is damaged, or a certificate that fails its own verification."""
+
+
+class SecretError(EdgecertsError):
+    """A password source that gives nothing usable. The message names the source, never its content."""
+
+
+class FolderError(EdgecertsError):
+    """A file or folder that cannot be read or written as it must be."""
+
+
+class UsageError(EdgecertsError):
+    """Flags or arguments that do not fit together."""
+
+    exit_code = ExitCode.USAGE

@@ -1,0 +1,167 @@
+"""The manifest as values: defaults resolved, references checked, every name valid.
+
+`parse_manifest` makes these; nobody else does. What the manifest said in so many words is remembered in `declared`,
+because only that is compared with an existing certificate: a default of ours may change, the user's word may not.
+"""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.names import AltName, Subject
+from edgecerts.pki.profiles import Usage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Mark:
+    """A position in the manifest's text; both numbers count from 1."""
+
+    line: int
+    column: int
+
+
+@enum.unique
+class KeyHeld(enum.StrEnum):
+    """Where an end entity's private key lives."""
+
+    HERE = "here"
+    DELIVERED = "delivered"
+    CSR = "csr"
+
+
+@enum.unique
+class Rekey(enum.StrEnum):
+    """When an end entity gets a new key by itself."""
+
+    NEVER = "never"
+    ON_RENEW = "on-renew"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PasswordSource:
+    """Where a password comes from; never the password.
+
+    Attributes:
+        env: the name of an environment variable.
+        file: a path, relative to the manifest's folder, with `{name}` already replaced.
+        command: a program and its arguments, with `{name}` already replaced; run without a shell.
+        prompt: ask on a terminal; with `env`, only where the variable is missing.
+    """
+
+    env: str | None = None
+    file: str | None = None
+    command: tuple[str, ...] | None = None
+    prompt: bool = False
+
+    def __str__(self) -> str:
+        if self.env is not None:
+            return f"environment variable {self.env}" + (" or a prompt" if self.prompt else "")
+        if self.file is not None:
+            return f"file {self.file}"
+        if self.command is not None:
+            return f"command {self.command[0]}"
+        return "a prompt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lifetime:
+    """How long a certificate lives. Exactly one of the two is set; `not_after` is in UTC."""
+
+    validity: timedelta | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenewBefore:
+    """How long before its end a certificate is renewed: a duration, or a share of its lifetime in percent."""
+
+    duration: timedelta | None = None
+    percent: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrustedCA:
+    """An entry of `ca.also_trust`: a file of certificates that clients and brokers trust as well."""
+
+    ca: str
+    mark: Mark
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Authority:
+    """A certificate authority.
+
+    Attributes:
+        name: empty for the root.
+        renew_before: None where the manifest leaves it to the default.
+        end_entity_validity: the lifetime that `defaults` gives to leaves; the default of `renew_before` needs it.
+        fingerprint: the pinned SHA-256 of the subjectPublicKeyInfo in lower-case hexadecimal, or None.
+        declared: the keys that the manifest gave.
+    """
+
+    name: str
+    subject: Subject
+    alt_names: tuple[AltName, ...]
+    key_type: KeyType
+    lifetime: Lifetime
+    renew_before: RenewBefore | None
+    end_entity_validity: timedelta
+    password: PasswordSource | None
+    also_trust: tuple[TrustedCA, ...]
+    fingerprint: str | None
+    declared: frozenset[str]
+    mark: Mark
+
+
+@enum.unique
+class EndEntityKind(enum.StrEnum):
+    """The two kinds of end entity (RFC 5280 §3.2); also the first part of their addresses."""
+
+    BROKER = "broker"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EndEntity:
+    """A broker or a client.
+
+    Attributes:
+        name: the name of its folder and of its address.
+        alt_names: all of them, without duplicates, in the order of the certificate: for a broker its common name
+            first; a subject's e-mail last.
+        declared: the keys that the manifest gave, by the entry itself or through `defaults`.
+    """
+
+    kind: EndEntityKind
+    name: str
+    subject: Subject
+    alt_names: tuple[AltName, ...]
+    usages: frozenset[Usage]
+    key_type: KeyType
+    lifetime: Lifetime
+    renew_before: RenewBefore | None
+    key_held: KeyHeld
+    rekey: Rekey
+    password: PasswordSource | None
+    declared: frozenset[str]
+    mark: Mark
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """A whole manifest.
+
+    Attributes:
+        source: the manifest's name as the user wrote it, for messages.
+        digest: SHA-256 of its text with line ends normalised, in hexadecimal.
+        output: the output folder relative to the manifest's folder, with `/`.
+        authorities: at present exactly one, the root.
+    """
+
+    source: str
+    digest: str
+    output: str
+    authorities: tuple[Authority, ...]
+    brokers: tuple[EndEntity, ...]
+    clients: tuple[EndEntity, ...]
