@@ -179,9 +179,7 @@ def _parse_address(text: str) -> str | None:
     if bare != text:
         raise InvalidNameError(f"'{text}' has brackets", hint=f"write the address alone: '{bare}'")
     if getattr(address, "scope_id", None):
-        raise InvalidNameError(
-            f"'{text}' has a zone", hint="a certificate cannot hold the part after %; leave it out"
-        )
+        raise InvalidNameError(f"'{text}' has a zone", hint="a certificate cannot hold the part after %; leave it out")
     if address.is_unspecified:
         raise InvalidNameError(
             f"'{text}' is an address to listen on, not one to connect to",

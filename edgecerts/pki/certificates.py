@@ -1,0 +1,175 @@
+"""Issuing certificates by the profile of RFC 5280, and checking each before anybody uses it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from edgecerts.errors import InvalidCertificateError
+from edgecerts.pki.names import AltName, Subject
+from edgecerts.pki.private_keys import PrivateKey
+from edgecerts.pki.profiles import Usage
+from edgecerts.pki.x509_names import build_general_names, build_name
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+USAGE_OIDS = {Usage.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Usage.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CertificateSpec:
+    """What a certificate says about its subject.
+
+    Attributes:
+        alt_names: in the order in which they are written; none leaves the extension out.
+        usages: what an end entity may do; empty for an authority.
+    """
+
+    is_ca: bool
+    subject: Subject
+    alt_names: tuple[AltName, ...]
+    usages: frozenset[Usage]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Period:
+    """When a certificate is valid: both instants in UTC, in whole seconds, both included (RFC 5280 §4.1.2.5)."""
+
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def lifetime(self) -> timedelta:
+        return self.not_after - self.not_before
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Issuer:
+    """Who signs: a certificate and its private key. A root that signs itself has no certificate yet."""
+
+    certificate: x509.Certificate | None
+    private_key: PrivateKey
+
+
+def issue_certificate(
+    spec: CertificateSpec, period: Period, *, public_key: PublicKey, issuer: Issuer
+) -> x509.Certificate:
+    """Signs a new certificate and checks it.
+
+    The serial number is random, of 159 bits (RFC 5280 §4.1.2.2). The issuer's name is copied from the issuer's
+    certificate; the authority key identifier names the issuer's key alone, so that the certificate stays valid when
+    its issuer is renewed.
+
+    Returns:
+        the certificate, parsed again from its encoding and verified against its issuer.
+
+    Raises:
+        InvalidCertificateError: what was signed is not what was asked for; nothing may use it.
+    """
+    subject = build_name(spec.subject)
+    signer = issuer.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(signer.subject if signer else subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(period.not_before)
+        .not_valid_after(period.not_after)
+        .add_extension(x509.BasicConstraints(ca=spec.is_ca, path_length=None), critical=True)
+        .add_extension(_key_usage(spec, public_key), critical=True)
+    )
+    if spec.usages:
+        oids = [USAGE_OIDS[usage] for usage in Usage if usage in spec.usages]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
+    if spec.alt_names:
+        names = x509.SubjectAlternativeName(build_general_names(spec.alt_names))
+        builder = builder.add_extension(names, critical=False)
+    # The SHA-1 here is an identifier, not a signature: method 1 of RFC 5280 §4.2.1.2, which every tool expects.
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    builder = builder.add_extension(_authority_key_identifier(signer, public_key), critical=False)
+    signed = builder.sign(issuer.private_key, signature_hash(issuer.private_key))
+    certificate = x509.load_der_x509_certificate(signed.public_bytes(serialization.Encoding.DER))
+    _verify_issued(certificate, period, public_key=public_key, issuer=signer or certificate)
+    return certificate
+
+
+def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+    """The hash that a signature by this key uses: as strong as the curve, SHA-256 for RSA, none for Ed25519."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        if key.curve.key_size > 384:
+            return hashes.SHA512()
+        if key.curve.key_size > 256:
+            return hashes.SHA384()
+    return hashes.SHA256()
+
+
+def _key_usage(spec: CertificateSpec, public_key: PublicKey) -> x509.KeyUsage:
+    """RFC 5280 §4.2.1.3: an authority signs certificates and CRLs; an end entity signs, and with RSA also gets
+    session keys sent (TLS 1.2's RSA key exchange, which some devices still use).
+    """
+    return x509.KeyUsage(
+        digital_signature=not spec.is_ca,
+        content_commitment=False,
+        key_encipherment=not spec.is_ca and isinstance(public_key, rsa.RSAPublicKey),
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=spec.is_ca,
+        crl_sign=spec.is_ca,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _authority_key_identifier(signer: x509.Certificate | None, public_key: PublicKey) -> x509.AuthorityKeyIdentifier:
+    if signer is None:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)
+    try:
+        ski = signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(_as_public_key(signer))
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski)
+
+
+def _as_public_key(certificate: x509.Certificate) -> PublicKey:
+    public_key = certificate.public_key()
+    if not isinstance(public_key, PublicKey):
+        raise InvalidCertificateError("the issuer's key is of a kind that cannot sign here")
+    return public_key
+
+
+def _verify_issued(
+    certificate: x509.Certificate, period: Period, *, public_key: PublicKey, issuer: x509.Certificate
+) -> None:
+    """Raises InvalidCertificateError unless the parsed certificate is what was asked for."""
+    if not is_signed_by(certificate, issuer):
+        raise InvalidCertificateError("a new certificate's signature does not fit its issuer")
+    if certificate.public_key() != public_key:
+        raise InvalidCertificateError("a new certificate holds another public key than asked for")
+    if certificate.issuer.public_bytes() != issuer.subject.public_bytes():
+        raise InvalidCertificateError("a new certificate's issuer differs from the authority's subject")
+    written = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    if written != (period.not_before, period.not_after):
+        raise InvalidCertificateError("a new certificate's dates are not those asked for")
+    if written[0] < issuer.not_valid_before_utc or written[1] > issuer.not_valid_after_utc:
+        raise InvalidCertificateError("a new certificate would not lie within its authority's lifetime")
+
+
+def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the certificate names the issuer and carries its signature. Says nothing about dates or usages."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def encode_certificates(*certificates: x509.Certificate) -> bytes:
+    """PEM text of the certificates, in order."""
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)

@@ -1,0 +1,134 @@
+"""Private keys: made, written as PKCS#8, read back, and described without being opened."""
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from edgecerts.errors import InvalidKeyError, WrongPasswordError
+from edgecerts.pki.key_encryption import encrypt_private_key
+from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.pem import split_pem
+from edgecerts.pki.profiles import KDF_ROUNDS
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+_CURVES: dict[KeyType, ec.EllipticCurve] = {
+    KeyType.EC_P256: ec.SECP256R1(),
+    KeyType.EC_P384: ec.SECP384R1(),
+    KeyType.EC_P521: ec.SECP521R1(),
+}
+_CURVE_TYPES = {curve.name: key_type for key_type, curve in _CURVES.items()}
+_LABELS = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyFacts:
+    """What an unencrypted private key file says about its key.
+
+    Attributes:
+        key_type: a `KeyType` value, or another algorithm's name such as `rsa-1024`.
+        spki_sha256: SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal.
+    """
+
+    key_type: str
+    spki_sha256: str
+
+
+def generate_private_key(key_type: KeyType) -> PrivateKey:
+    """Makes a new private key."""
+    if key_type is KeyType.ED25519:
+        return ed25519.Ed25519PrivateKey.generate()
+    if key_type in _CURVES:
+        return ec.generate_private_key(_CURVES[key_type])
+    return rsa.generate_private_key(public_exponent=65537, key_size=int(key_type.value.removeprefix("rsa-")))
+
+
+def encode_private_key(key: PrivateKey, password: bytes | None) -> bytes:
+    """A private key as PKCS#8 PEM: plain, or encrypted where a password is given."""
+    if password is None:
+        return key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return encrypt_private_key(pkcs8, password, rounds=KDF_ROUNDS)
+
+
+def is_encrypted(pem: bytes) -> bool:
+    """Whether a private key file needs a password.
+
+    Raises:
+        InvalidKeyError: the file does not hold exactly one private key.
+    """
+    label, block = _single_block(pem)
+    return label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block
+
+
+def load_private_key(pem: bytes, password: bytes | None) -> PrivateKey:
+    """Opens a private key file.
+
+    Args:
+        pem: PKCS#8, PKCS#1 or SEC1, plain or encrypted.
+        password: needed exactly where it is encrypted.
+
+    Raises:
+        InvalidKeyError: it is damaged, is not one private key, or is of a kind that edgecerts does not use.
+        WrongPasswordError: the password does not open it, or it needs one and got none.
+    """
+    block = _single_block(pem)[1]
+    if is_encrypted(pem) and password is None:
+        raise WrongPasswordError("the private key is encrypted and no password was given")
+    try:
+        # Checking that an RSA key's numbers fit costs 28 ms; every use of a key checks its result instead.
+        key = serialization.load_pem_private_key(
+            block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=True
+        )
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # Damage inside an encrypted key looks the same as a wrong password.
+        if is_encrypted(pem):
+            raise WrongPasswordError("the password does not open the private key") from error
+        raise InvalidKeyError("the private key is damaged") from error
+    if not isinstance(key, PrivateKey):
+        raise InvalidKeyError(f"the private key is of a kind that is not used here: {type(key).__name__}")
+    return key
+
+
+def read_key_facts(pem: bytes) -> KeyFacts:
+    """Describes an unencrypted private key.
+
+    Raises:
+        InvalidKeyError: it is damaged, encrypted or not one private key.
+    """
+    public_key = load_private_key(pem, None).public_key()
+    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key))
+
+
+def key_type_name(public_key: PublicKeyTypes) -> str:
+    """The key type in the manifest's words, or a similar word for one that edgecerts does not make."""
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return f"rsa-{public_key.key_size}"
+    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        known = _CURVE_TYPES.get(public_key.curve.name)
+        return known.value if known else f"ec-{public_key.curve.name}"
+    return type(public_key).__name__.removeprefix("_").removesuffix("PublicKey").lower()
+
+
+def spki_sha256(public_key: PublicKeyTypes) -> str:
+    """SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal (RFC 7469 §2.4)."""
+    spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def _single_block(pem: bytes) -> tuple[str, bytes]:
+    try:
+        blocks = [block for block in split_pem(pem, (*_LABELS, "EC PARAMETERS")) if block[0] != "EC PARAMETERS"]
+    except ValueError as error:
+        raise InvalidKeyError(f"not a private key: {error}") from None
+    if len(blocks) != 1:
+        raise InvalidKeyError(f"not one private key but {len(blocks)}")
+    return blocks[0]

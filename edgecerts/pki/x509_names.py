@@ -1,0 +1,71 @@
+"""Between our names and the ASN.1 names of the `cryptography` library."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from edgecerts.pki.names import AltName, AltNameKind, Subject
+
+_OIDS = {
+    "country": NameOID.COUNTRY_NAME,
+    "state": NameOID.STATE_OR_PROVINCE_NAME,
+    "locality": NameOID.LOCALITY_NAME,
+    "organization": NameOID.ORGANIZATION_NAME,
+    "organizational_unit": NameOID.ORGANIZATIONAL_UNIT_NAME,
+    "common_name": NameOID.COMMON_NAME,
+    "email": NameOID.EMAIL_ADDRESS,
+}
+_FIELDS = {oid: field for field, oid in _OIDS.items()}
+
+
+def build_name(subject: Subject) -> x509.Name:
+    """The distinguished name of a subject: one attribute per RDN, UTF8String but for country and e-mail."""
+    return x509.Name(x509.NameAttribute(_OIDS[field], value) for field, value in subject.items())
+
+
+def name_attributes(name: x509.Name) -> tuple[tuple[str, str], ...]:
+    """The attributes of a name in order, as (manifest's field name or dotted OID, value)."""
+    return tuple(
+        (_FIELDS.get(attribute.oid, attribute.oid.dotted_string), _text(attribute.value)) for attribute in name
+    )
+
+
+def build_general_names(names: Iterable[AltName]) -> list[x509.GeneralName]:
+    """The GeneralNames of a subjectAltName extension, in the given order."""
+    return [_build_general_name(name) for name in names]
+
+
+def parse_general_names(names: Iterable[x509.GeneralName]) -> frozenset[str]:
+    """The entries of a subjectAltName extension as text, `str(AltName)` for those that edgecerts writes.
+
+    Every other kind is kept as its ASN.1 notation, so that a comparison sees it.
+    """
+    return frozenset(_general_name_text(name) for name in names)
+
+
+def _build_general_name(name: AltName) -> x509.GeneralName:
+    if name.kind is AltNameKind.IP:
+        return x509.IPAddress(ipaddress.ip_address(name.value))
+    if name.kind is AltNameKind.URI:
+        return x509.UniformResourceIdentifier(name.value)
+    if name.kind is AltNameKind.EMAIL:
+        return x509.RFC822Name(name.value)
+    return x509.DNSName(name.value)
+
+
+def _general_name_text(name: x509.GeneralName) -> str:
+    if isinstance(name, x509.DNSName):
+        return name.value.lower()
+    if isinstance(name, x509.IPAddress):
+        return str(name.value)
+    if isinstance(name, x509.UniformResourceIdentifier):
+        return f"uri:{name.value}"
+    if isinstance(name, x509.RFC822Name):
+        return f"email:{name.value}"
+    return repr(name)
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.hex()
