@@ -1,0 +1,111 @@
+"""From a manifest to the graph of what should exist. Pure: no file is looked at."""
+
+from edgecerts.desired.folder_files import build_folder_files
+from edgecerts.desired.graph import (
+    Address,
+    CertificateArtifact,
+    Graph,
+    Identity,
+    IdentityKind,
+    PrivateKeyArtifact,
+    RenewalRule,
+    TrustArtifact,
+)
+from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, RenewBefore
+from edgecerts.pki.certificates import CertificateSpec
+from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
+
+_KINDS = {EndEntityKind.BROKER: IdentityKind.BROKER, EndEntityKind.CLIENT: IdentityKind.CLIENT}
+_FOLDERS = {IdentityKind.BROKER: "brokers", IdentityKind.CLIENT: "clients"}
+_STEMS = {IdentityKind.BROKER: "server", IdentityKind.CLIENT: "client"}
+_LIFETIME_KEYS = frozenset({"validity", "not_after"})
+
+
+def build_graph(manifest: Manifest) -> Graph:
+    """Every file that the manifest asks for."""
+    root = manifest.authorities[0]
+    authorities = (_build_authority(root),)
+    end_entities = tuple(_build_end_entity(entity, root) for entity in manifest.brokers + manifest.clients)
+    return Graph(
+        folder_files=build_folder_files(authorities + end_entities), authorities=authorities, end_entities=end_entities
+    )
+
+
+def _build_authority(authority: Authority) -> Identity:
+    certificate = Address(identity="ca", part="certificate")
+    return Identity(
+        address="ca",
+        kind=IdentityKind.CA,
+        folder="ca",
+        common_name=authority.subject.common_name or "",
+        private_key=PrivateKeyArtifact(
+            address=Address(identity="ca", part="private-key"),
+            path="ca/ca.key",
+            key_type=authority.key_type,
+            key_type_declared="key_type" in authority.declared,
+            password=authority.password,
+            held=KeyHeld.HERE,
+        ),
+        certificate=CertificateArtifact(
+            address=certificate,
+            path="ca/ca.pem",
+            spec=CertificateSpec(
+                is_ca=True, subject=authority.subject, alt_names=authority.alt_names, usages=frozenset()
+            ),
+            issuer=certificate,
+            lifetime=authority.lifetime,
+            lifetime_declared=bool(_LIFETIME_KEYS & authority.declared),
+            usages_declared=False,
+            # Early enough that leaves issued until then still get their whole lifetime.
+            renewal=_renewal_rule(
+                authority.renew_before, RenewalRule(duration=authority.end_entity_validity, share=1 / 2)
+            ),
+        ),
+        trust=None,
+        fingerprint=authority.fingerprint,
+    )
+
+
+def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
+    kind = _KINDS[entity.kind]
+    address = f"{kind}/{entity.name}"
+    folder = f"{_FOLDERS[kind]}/{entity.name}"
+    issuer_certificate = Address(identity="ca", part="certificate")
+    return Identity(
+        address=address,
+        kind=kind,
+        folder=folder,
+        common_name=entity.subject.common_name or entity.name,
+        private_key=PrivateKeyArtifact(
+            address=Address(identity=address, part="private-key"),
+            path=f"{folder}/{_STEMS[kind]}.key",
+            key_type=entity.key_type,
+            key_type_declared="key_type" in entity.declared,
+            password=entity.password,
+            held=entity.key_held,
+        ),
+        certificate=CertificateArtifact(
+            address=Address(identity=address, part="certificate"),
+            path=f"{folder}/{_STEMS[kind]}.pem",
+            spec=CertificateSpec(is_ca=False, subject=entity.subject, alt_names=entity.alt_names, usages=entity.usages),
+            issuer=issuer_certificate,
+            lifetime=entity.lifetime,
+            lifetime_declared=bool(_LIFETIME_KEYS & entity.declared),
+            usages_declared="usages" in entity.declared,
+            renewal=_renewal_rule(entity.renew_before, RenewalRule(duration=RENEWAL_AT_MOST, share=1 / RENEWAL_SHARE)),
+        ),
+        trust=TrustArtifact(
+            address=Address(identity=address, part="trust"),
+            path=f"{folder}/ca.pem",
+            issuer=issuer_certificate,
+            also_trust=issuer.also_trust,
+        ),
+    )
+
+
+def _renewal_rule(declared: RenewBefore | None, default: RenewalRule) -> RenewalRule:
+    if declared is None:
+        return default
+    if declared.percent is not None:
+        return RenewalRule(share=declared.percent / 100)
+    return RenewalRule(duration=declared.duration)

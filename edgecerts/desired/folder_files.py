@@ -1,0 +1,75 @@
+"""The files that make the output folder safe to commit and plain to whoever finds it.
+
+Our lines stand between two markers; a user's own lines around them are kept.
+"""
+
+from collections.abc import Iterable
+
+from edgecerts.desired.graph import LOCAL_FOLDER, Address, Identity, TextArtifact
+
+_BEGIN = "# --- edgecerts writes the lines from here ---"
+_END = "# --- to here; add your own above or below ---"
+
+_GITATTRIBUTES = "* -text\n*.jsonl merge=union\n"
+
+_README = """\
+This folder is made by edgecerts from a manifest (pki.yaml). Change the manifest,
+not these files; then run: edgecerts plan, edgecerts apply.
+
+brokers/NAME/   goes to that broker, and nothing else does
+clients/NAME/   goes to that client, and nothing else does
+                server.key, client.key   the private key; readable by its service alone
+                server.pem, client.pem   the certificate
+                ca.pem                   whom it trusts
+ca/ca.pem       the authority's certificate; public
+ca/ca.key       the authority's private key. It never leaves this folder. Whoever has
+                it can pretend to be any broker and any client.
+issued/         one public line for every certificate that was ever signed
+
+Back up ca/ca.key, the password that opens it if it has one, and issued/. Without
+ca/ca.key nothing can be renewed, and every device must be visited. Everything else
+can be made again.
+
+May be committed: all certificates, issued/, this file, and private keys that are
+encrypted. Private keys that are not encrypted may not; .gitignore keeps them out.
+"""
+
+
+def build_folder_files(identities: Iterable[Identity]) -> tuple[TextArtifact, ...]:
+    """The three files at the top of the output folder, `.gitignore` first: it must be there before any key is."""
+    return (
+        _text_artifact(".gitignore", _gitignore(identities)),
+        _text_artifact(".gitattributes", _GITATTRIBUTES),
+        _text_artifact("README.txt", _README),
+    )
+
+
+def our_section(text: str) -> str | None:
+    """Our lines in a file that has the markers, or None. Line ends do not matter."""
+    lines = text.splitlines()
+    if _BEGIN not in lines or _END not in lines:
+        return None
+    begin, end = lines.index(_BEGIN), lines.index(_END)
+    return "".join(f"{line}\n" for line in lines[begin + 1 : end]) if begin < end else None
+
+
+def merge_section(text: str, content: str) -> str:
+    """A file's text with our section in it: replaced where it stands, else added at the end."""
+    section = f"{_BEGIN}\n{content}{_END}\n"
+    if our_section(text) is None:
+        separator = "" if not text or text.endswith("\n") else "\n"
+        return f"{text}{separator}{section}"
+    before, _, rest = text.partition(_BEGIN)
+    after = rest.partition(_END)[2].removeprefix("\r").removeprefix("\n")
+    return f"{before}{section}{after}"
+
+
+def _text_artifact(name: str, content: str) -> TextArtifact:
+    return TextArtifact(address=Address(identity="folder", part=name), path=name, content=content)
+
+
+def _gitignore(identities: Iterable[Identity]) -> str:
+    """Keeps out the local folder and all private keys but those that are declared to be encrypted."""
+    encrypted = [identity.private_key.path for identity in identities if identity.private_key.password]
+    lines = [f"/{LOCAL_FOLDER}/", "*.key", *(f"!/{path}" for path in encrypted)]
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,171 @@
+"""The graph of desired artifacts.
+
+An artifact is one file. The artifacts of one authority, broker or client form an identity. Paths are relative to the
+output folder and always use `/`.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from edgecerts.manifest.model import KeyHeld, Lifetime, PasswordSource, TrustedCA
+from edgecerts.pki.certificates import CertificateSpec
+from edgecerts.pki.key_types import KeyType
+
+PRIVATE_KEY_MODE = 0o600
+PUBLIC_MODE = 0o644
+PRIVATE_FOLDER_MODE = 0o700
+
+LOCAL_FOLDER = ".edgecerts"
+"""Holds the lock and what is being written; belongs to one machine and is never committed."""
+
+LOG_FOLDER = "issued"
+
+
+@enum.unique
+class IdentityKind(enum.StrEnum):
+    """The three kinds of identity; each has its folder and its file names."""
+
+    CA = "ca"
+    BROKER = "broker"
+    CLIENT = "client"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Address:
+    """An artifact's stable name, written `broker/plant-a/certificate`.
+
+    Attributes:
+        identity: `ca`, `broker/NAME`, `client/NAME` or `folder`.
+        part: what it is within that.
+    """
+
+    identity: str
+    part: str
+
+    def __str__(self) -> str:
+        return f"{self.identity}/{self.part}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenewalRule:
+    """When a certificate is due: when the shorter of the two is left of its lifetime. At least one is set."""
+
+    duration: timedelta | None = None
+    share: float | None = None
+
+    def window(self, lifetime: timedelta) -> timedelta:
+        """How long before its end a certificate of this lifetime is due."""
+        choices = [self.duration, lifetime * self.share if self.share is not None else None]
+        return min(choice for choice in choices if choice is not None)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextArtifact:
+    """A text file of which we own the lines between two markers; the others are the user's."""
+
+    address: Address
+    path: str
+    content: str
+    mode: int = PUBLIC_MODE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrivateKeyArtifact:
+    """A private key.
+
+    Attributes:
+        key_type: what a new key would be.
+        key_type_declared: whether the manifest says so; only then is an existing key compared with it.
+    """
+
+    address: Address
+    path: str
+    key_type: KeyType
+    key_type_declared: bool
+    password: PasswordSource | None
+    held: KeyHeld
+    mode: int = PRIVATE_KEY_MODE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CertificateArtifact:
+    """A certificate.
+
+    Attributes:
+        issuer: the address of the authority's certificate; its own for a root.
+        lifetime_declared, usages_declared: whether the manifest says so; only then is an existing one compared.
+    """
+
+    address: Address
+    path: str
+    spec: CertificateSpec
+    issuer: Address
+    lifetime: Lifetime
+    lifetime_declared: bool
+    usages_declared: bool
+    renewal: RenewalRule
+    mode: int = PUBLIC_MODE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrustArtifact:
+    """A `ca.pem`: the authority's certificate, then those of other authorities that are trusted as well."""
+
+    address: Address
+    path: str
+    issuer: Address
+    also_trust: tuple[TrustedCA, ...]
+    mode: int = PUBLIC_MODE
+
+
+Artifact = TextArtifact | PrivateKeyArtifact | CertificateArtifact | TrustArtifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """An authority, a broker or a client.
+
+    Attributes:
+        address: `ca`, `broker/NAME` or `client/NAME`.
+        folder: its folder below the output folder.
+        common_name: the host that clients dial, or who the client is.
+        trust: None for an authority, whose certificate is what others trust.
+        fingerprint: the pinned SHA-256 of an authority's public key, or None.
+    """
+
+    address: str
+    kind: IdentityKind
+    folder: str
+    common_name: str
+    private_key: PrivateKeyArtifact
+    certificate: CertificateArtifact
+    trust: TrustArtifact | None
+    fingerprint: str | None = None
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Its files, each after those that it depends on."""
+        yield self.private_key
+        yield self.certificate
+        if self.trust is not None:
+            yield self.trust
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Graph:
+    """Everything that should exist below the output folder."""
+
+    folder_files: tuple[TextArtifact, ...]
+    authorities: tuple[Identity, ...]
+    end_entities: tuple[Identity, ...]
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        return self.authorities + self.end_entities
+
+    def artifacts(self) -> Iterator[Artifact]:
+        """Every file in a stable topological order: a file stands after those that it depends on."""
+        yield from self.folder_files
+        for identity in self.identities:
+            yield from identity.artifacts()

@@ -1,0 +1,71 @@
+"""The facts that were found, as values.
+
+Four states, never two: what cannot be read is not absent, and an encrypted key is neither.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from edgecerts.observed.issuance_log import LogEntry
+from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.pki.private_keys import KeyFacts
+
+T = TypeVar("T")
+
+
+@enum.unique
+class State(enum.StrEnum):
+    """How a file was found.
+
+    `LOCKED` is for private keys alone: encrypted, or not readable by this user. `UNREADABLE` is what is damaged, is not
+    a plain file, or is public and may not be read.
+    """
+
+    ABSENT = "absent"
+    PRESENT = "present"
+    LOCKED = "locked"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed(Generic[T]):
+    """One file as it was found.
+
+    Attributes:
+        value: set exactly where the file is present.
+        mode: its permission bits; None where it is absent or could not be looked at.
+        folder_mode: those of the folder it lies in.
+        problem: what keeps it from being read, in words; set where it is locked or unreadable.
+        encrypted: for a private key: it needs a password, wherever that could be seen.
+    """
+
+    state: State
+    value: T | None = None
+    mode: int | None = None
+    folder_mode: int | None = None
+    problem: str | None = None
+    encrypted: bool = False
+
+
+ABSENT: Observed[None] = Observed(state=State.ABSENT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inventory:
+    """Everything that was found.
+
+    Attributes:
+        private_keys, certificates, texts: by path relative to the output folder, for every artifact of the graph.
+        also_trusted: by path relative to the manifest's folder.
+        log: every readable line of the issuance log, in the order of the files.
+        unmanaged: paths that have the name and place of our files, but belong to nothing in the graph.
+    """
+
+    private_keys: Mapping[str, Observed[KeyFacts]]
+    certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
+    texts: Mapping[str, Observed[str]]
+    also_trusted: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
+    log: tuple[LogEntry, ...]
+    unmanaged: tuple[str, ...]

@@ -1,0 +1,135 @@
+"""From an output folder to an inventory of facts."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from edgecerts.desired.graph import (
+    LOG_FOLDER,
+    CertificateArtifact,
+    Graph,
+    PrivateKeyArtifact,
+    TextArtifact,
+    TrustArtifact,
+)
+from edgecerts.errors import InvalidCertificateError, InvalidKeyError
+from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, FoundFile, NotReadableError
+from edgecerts.observed.inventory import Inventory, Observed, State
+from edgecerts.observed.issuance_log import LogEntry, parse_log
+from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
+from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
+
+T = TypeVar("T")
+
+_OUR_NAMES: Mapping[str, tuple[str, ...]] = {
+    "brokers": ("server.key", "server.pem", "ca.pem"),
+    "clients": ("client.key", "client.pem", "ca.pem"),
+}
+
+
+def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
+    """Reads every file of the graph.
+
+    Args:
+        graph: what should exist.
+        output: the output folder; it need not exist.
+        manifest_folder: what the paths of `ca.also_trust` are relative to.
+
+    Returns:
+        a value for each artifact. Nothing that lies there makes this raise.
+    """
+    reader = FolderReader(output)
+    keys: dict[str, Observed[KeyFacts]] = {}
+    certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
+    texts: dict[str, Observed[str]] = {}
+    for artifact in graph.artifacts():
+        if isinstance(artifact, PrivateKeyArtifact):
+            keys[artifact.path] = _observe_key(reader, artifact.path)
+        elif isinstance(artifact, CertificateArtifact | TrustArtifact):
+            certificates[artifact.path] = _observe(reader, artifact.path, parse_certificates)
+        elif isinstance(artifact, TextArtifact):
+            texts[artifact.path] = _observe(reader, artifact.path, _decode)
+    return Inventory(
+        private_keys=keys,
+        certificates=certificates,
+        texts=texts,
+        also_trusted=_scan_also_trusted(graph, manifest_folder),
+        log=tuple(_scan_log(reader)),
+        unmanaged=tuple(_scan_unmanaged(reader, graph)),
+    )
+
+
+def _observe(reader: FolderReader, path: str, parse: Callable[[bytes], T]) -> Observed[T]:
+    try:
+        found = reader.read(path)
+        if found is None:
+            return Observed(state=State.ABSENT)
+        return _present(found, parse(found.data))
+    except NotReadableError as error:
+        return Observed(state=State.UNREADABLE, problem=error.problem)
+    except (InvalidCertificateError, UnicodeDecodeError) as error:
+        problem = error.message if isinstance(error, InvalidCertificateError) else "it is not UTF-8 text"
+        return Observed(state=State.UNREADABLE, problem=problem)
+
+
+def _observe_key(reader: FolderReader, path: str) -> Observed[KeyFacts]:
+    """Looks at a private key file. An encrypted key is never opened, so damage inside it is not seen here."""
+    try:
+        found = reader.read(path)
+        if found is None:
+            return Observed(state=State.ABSENT)
+        if is_encrypted(found.data):
+            return Observed(
+                state=State.LOCKED,
+                mode=found.mode,
+                folder_mode=found.folder_mode,
+                problem="it is encrypted",
+                encrypted=True,
+            )
+        return _present(found, read_key_facts(found.data))
+    except NotReadableError as error:
+        return Observed(state=State.LOCKED if error.denied else State.UNREADABLE, problem=error.problem)
+    except InvalidKeyError as error:
+        return Observed(state=State.UNREADABLE, problem=error.message)
+
+
+def _present(found: FoundFile, value: T) -> Observed[T]:
+    return Observed(state=State.PRESENT, value=value, mode=found.mode, folder_mode=found.folder_mode)
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8")
+
+
+def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observed[tuple[CertificateFacts, ...]]]:
+    """The files of `ca.also_trust`. They are the user's own and may lie anywhere."""
+    paths = {entry.ca for identity in graph.end_entities if identity.trust for entry in identity.trust.also_trust}
+    found = {}
+    for path in sorted(paths):
+        place = manifest_folder / path
+        found[path] = _observe(FolderReader(place.parent), place.name, parse_certificates)
+    return found
+
+
+def _scan_log(reader: FolderReader) -> Iterator[LogEntry]:
+    for name in reader.names(LOG_FOLDER):
+        if not name.endswith(".jsonl"):
+            continue
+        try:
+            found = reader.read(f"{LOG_FOLDER}/{name}", limit=MAX_LOG_BYTES)
+        except NotReadableError:
+            continue
+        if found is not None:
+            yield from parse_log(found.data.decode("utf-8", errors="replace"))
+
+
+def _scan_unmanaged(reader: FolderReader, graph: Graph) -> Iterator[str]:
+    """Files with our names in folders of brokers and clients that the manifest does not have (any more)."""
+    managed = {identity.folder for identity in graph.identities}
+    for parent, our_names in _OUR_NAMES.items():
+        for name in reader.names(parent):
+            folder = f"{parent}/{name}"
+            if folder in managed:
+                continue
+            present = set(reader.names(folder))
+            yield from (f"{folder}/{our_name}" for our_name in our_names if our_name in present)

@@ -1,0 +1,263 @@
+"""The checks of one certificate: small, pure, and in the order in which a reader wants the answers.
+
+Each check compares one declared property with the parsed certificate and yields a reason for each difference. What
+the manifest does not declare is not compared: no new default of ours ever re-issues a certificate.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from edgecerts.desired.graph import CertificateArtifact
+from edgecerts.pki.certificate_facts import CertificateFacts, is_issued_by
+from edgecerts.pki.certificates import Period
+from edgecerts.pki.key_types import KeyType
+from edgecerts.plan.model import Reason, ReasonCode
+
+LIFETIME_TOLERANCE = timedelta(hours=25)
+"""A lifetime within this of the declared one is as declared: backdating and a day's rounding are not a change ..."""
+
+LIFETIME_TOLERANCE_SHARE = 10
+"""... but never more than this fraction (a tenth) of it."""
+
+_ANY_USAGE = "2.5.29.37.0"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckInput:
+    """What a check may look at.
+
+    Attributes:
+        issuer: the authority's certificate; the certificate itself for a root.
+        key_spki: SHA-256 of the private key's subjectPublicKeyInfo; None where the key is not here or is locked.
+        key_type: the declared key type, or None.
+        issuer_ends: the ends of all certificates that this authority's key ever had, as far as the log knows.
+    """
+
+    artifact: CertificateArtifact
+    facts: CertificateFacts
+    issuer: CertificateFacts
+    key_spki: str | None
+    key_type: KeyType | None
+    issuer_ends: frozenset[datetime]
+    now: datetime
+
+
+Check = Callable[[CheckInput], Iterator[Reason]]
+
+
+def check_certificate(given: CheckInput) -> tuple[Reason, ...]:
+    """All reasons why a readable certificate is not as declared; none where it is."""
+    chain = AUTHORITY_CHAIN if given.artifact.spec.is_ca else END_ENTITY_CHAIN
+    return tuple(reason for check in chain for reason in check(given))
+
+
+def check_key_matches(given: CheckInput) -> Iterator[Reason]:
+    """The certificate is for the private key that lies beside it."""
+    if given.key_spki is not None and given.key_spki != given.facts.spki_sha256:
+        yield Reason(
+            code=ReasonCode.KEY_MISMATCH,
+            field="private-key",
+            before=f"sha256:{given.facts.spki_sha256}",
+            after=f"sha256:{given.key_spki}",
+        )
+
+
+def check_key_type(given: CheckInput) -> Iterator[Reason]:
+    """The key is of the declared type."""
+    if given.key_type is not None and given.facts.key_type != given.key_type.value:
+        yield Reason(
+            code=ReasonCode.KEY_TYPE_CHANGED,
+            field="key_type",
+            before=given.facts.key_type,
+            after=given.key_type.value,
+        )
+
+
+def check_issuer(given: CheckInput) -> Iterator[Reason]:
+    """The certificate names the authority by its subject (RFC 5280 §6.1.3) and by its key (§4.2.1.1)."""
+    if given.facts.issuer_der != given.issuer.subject_der:
+        issuer = given.facts.certificate.issuer.rfc4514_string()
+        wanted = given.issuer.certificate.subject.rfc4514_string()
+        yield Reason(code=ReasonCode.ISSUER_CHANGED, field="issuer", before=issuer, after=wanted)
+        return
+    named, actual = given.facts.authority_key_id, given.issuer.subject_key_id
+    if named is not None and actual is not None and named != actual:
+        yield Reason(code=ReasonCode.ISSUER_CHANGED, field="authority_key_identifier", before=named, after=actual)
+    elif not is_issued_by(given.facts, given.issuer):
+        yield Reason(code=ReasonCode.SIGNATURE_INVALID)
+
+
+def check_subject(given: CheckInput) -> Iterator[Reason]:
+    """Every attribute of the subject, and their order, are as declared."""
+    found, declared = given.facts.subject, given.artifact.spec.subject.items()
+    if found == declared:
+        return
+    before, after = dict(found), dict(declared)
+    changed = [field for field in {**after, **before} if before.get(field) != after.get(field)]
+    for field in changed:
+        place = "common_name" if field == "common_name" else f"subject.{field}"
+        yield Reason(code=ReasonCode.SUBJECT_CHANGED, field=place, before=before.get(field), after=after.get(field))
+    if not changed:
+        yield Reason(
+            code=ReasonCode.SUBJECT_CHANGED,
+            field="subject",
+            before=tuple(f"{field}={value}" for field, value in found),
+            after=tuple(f"{field}={value}" for field, value in declared),
+        )
+
+
+def check_alt_names(given: CheckInput) -> Iterator[Reason]:
+    """The subject alternative names are the declared ones, in any order (RFC 5280 §4.2.1.6)."""
+    declared = frozenset(str(name) for name in given.artifact.spec.alt_names)
+    if given.facts.alt_names != declared:
+        yield Reason(
+            code=ReasonCode.ALT_NAMES_CHANGED,
+            field="alt_names",
+            before=tuple(sorted(given.facts.alt_names)),
+            after=tuple(sorted(declared)),
+        )
+
+
+def check_usages(given: CheckInput) -> Iterator[Reason]:
+    """An end entity may be used as declared and is no authority.
+
+    A certificate without the extension may be used for everything (RFC 5280 §4.2.1.12), so it serves where the
+    manifest does not declare `usages`.
+    """
+    found = given.facts.usages
+    wanted = frozenset(usage.value for usage in given.artifact.spec.usages)
+    fits = found == wanted if given.artifact.usages_declared else _permits(found, wanted)
+    if not fits:
+        yield Reason(
+            code=ReasonCode.USAGE_CHANGED,
+            field="usages",
+            before=tuple(sorted(found)) if found is not None else None,
+            after=tuple(sorted(wanted)),
+        )
+    key_usage = given.facts.key_usage
+    if key_usage is not None and ("digital_signature" not in key_usage or "key_cert_sign" in key_usage):
+        yield Reason(
+            code=ReasonCode.USAGE_CHANGED,
+            field="key_usage",
+            before=tuple(sorted(key_usage)),
+            after=("digital_signature",),
+        )
+    if given.facts.is_ca:
+        yield Reason(code=ReasonCode.USAGE_CHANGED, field="basic_constraints", before="CA:TRUE", after="CA:FALSE")
+
+
+def check_authority_usages(given: CheckInput) -> Iterator[Reason]:
+    """An authority may sign certificates (RFC 5280 §4.2.1.3 and §4.2.1.9)."""
+    if not given.facts.is_ca:
+        yield Reason(code=ReasonCode.USAGE_CHANGED, field="basic_constraints", before="CA:FALSE", after="CA:TRUE")
+    key_usage = given.facts.key_usage
+    if key_usage is not None and "key_cert_sign" not in key_usage:
+        yield Reason(
+            code=ReasonCode.USAGE_CHANGED,
+            field="key_usage",
+            before=tuple(sorted(key_usage)),
+            after=("crl_sign", "key_cert_sign"),
+        )
+
+
+def check_lifetime(given: CheckInput) -> Iterator[Reason]:
+    """The lifetime is the declared one, or was cut short by the authority's end."""
+    if not given.artifact.lifetime_declared:
+        return
+    facts, lifetime = given.facts, given.artifact.lifetime
+    ends_with_issuer = facts.not_after in given.issuer_ends
+    if lifetime.not_after is not None:
+        if facts.not_after != lifetime.not_after and not (ends_with_issuer and facts.not_after < lifetime.not_after):
+            yield Reason(
+                code=ReasonCode.VALIDITY_CHANGED,
+                field="not_after",
+                before=facts.not_after.isoformat(),
+                after=lifetime.not_after.isoformat(),
+            )
+        return
+    declared = lifetime.validity or timedelta()
+    found = facts.not_after - facts.not_before
+    tolerance = min(LIFETIME_TOLERANCE, declared / LIFETIME_TOLERANCE_SHARE)
+    if abs(found - declared) > tolerance and not (ends_with_issuer and found < declared):
+        yield Reason(
+            code=ReasonCode.VALIDITY_CHANGED,
+            field="validity",
+            before=format_duration(found),
+            after=format_duration(declared),
+        )
+
+
+def check_expiry(given: CheckInput) -> Iterator[Reason]:
+    """The certificate is valid now and not about to end."""
+    facts = given.facts
+    ends = facts.not_after.isoformat()
+    if given.now > facts.not_after:
+        yield Reason(code=ReasonCode.EXPIRED, field="not_after", before=ends)
+        return
+    period = Period(not_before=facts.not_before, not_after=facts.not_after)
+    if given.now >= facts.not_after - given.artifact.renewal.window(period.lifetime):
+        yield Reason(code=ReasonCode.NEAR_EXPIRY, field="not_after", before=ends)
+
+
+def check_nesting(given: CheckInput) -> Iterator[Reason]:
+    """A certificate ends no later than its authority: after that, most clients refuse it as expired."""
+    if given.facts.not_after > given.issuer.not_after:
+        yield Reason(
+            code=ReasonCode.OUTLIVES_ISSUER,
+            field="not_after",
+            before=given.facts.not_after.isoformat(),
+            after=given.issuer.not_after.isoformat(),
+        )
+
+
+def check_acceptable(given: CheckInput) -> Iterator[Reason]:
+    """Today's TLS stacks take the certificate. This list is frozen: a longer one would re-issue at an upgrade."""
+    facts = given.facts
+    defects = {
+        "X.509 v1": facts.version < 3,
+        "no authority key identifier": facts.version >= 3 and facts.authority_key_id is None,
+        "no basic constraints": facts.version >= 3 and facts.is_ca is None,
+        "signed with SHA-1": facts.weak_signature,
+        "RSA key under 2048 bits": facts.key_type.startswith("rsa-") and int(facts.key_type[4:]) < 2048,
+    }
+    for defect, present in defects.items():
+        if present:
+            yield Reason(code=ReasonCode.NOT_ACCEPTABLE, field="certificate", before=defect)
+
+
+AUTHORITY_CHAIN: tuple[Check, ...] = (
+    check_key_matches,
+    check_key_type,
+    check_issuer,
+    check_subject,
+    check_alt_names,
+    check_authority_usages,
+    check_lifetime,
+    check_expiry,
+)
+
+END_ENTITY_CHAIN: tuple[Check, ...] = (
+    check_key_matches,
+    check_key_type,
+    check_issuer,
+    check_subject,
+    check_alt_names,
+    check_usages,
+    check_lifetime,
+    check_expiry,
+    check_nesting,
+    check_acceptable,
+)
+
+
+def format_duration(duration: timedelta) -> str:
+    """A duration in the manifest's words: whole days where it is about that, else hours."""
+    days = round(duration / timedelta(days=1))
+    if days >= 2 and abs(duration - timedelta(days=days)) < timedelta(hours=2):
+        return f"{days}d"
+    return f"{round(duration / timedelta(hours=1))}h"
+
+
+def _permits(found: frozenset[str] | None, wanted: frozenset[str]) -> bool:
+    return found is None or _ANY_USAGE in found or wanted <= found

@@ -1,0 +1,35 @@
+"""The checks of one private key file. No key is opened here: an encrypted key is judged from outside."""
+
+from collections.abc import Iterator
+
+from edgecerts.desired.graph import PRIVATE_FOLDER_MODE, PrivateKeyArtifact
+from edgecerts.observed.inventory import Observed, State
+from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.plan.model import Reason, ReasonCode
+
+
+def check_private_key(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> tuple[Reason, ...]:
+    """All reasons why a private key file that is there is not as declared; none where it is."""
+    if found.state is State.UNREADABLE:
+        return (Reason(code=ReasonCode.CORRUPT, field="private-key", before=found.problem),)
+    return tuple(_check_encryption(artifact, found)) + tuple(_check_mode(artifact, found))
+
+
+def _check_encryption(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Iterator[Reason]:
+    """A key with a declared password is encrypted. The reverse is no change: a key keeps its password."""
+    if artifact.password is not None and found.state is State.PRESENT:
+        yield Reason(code=ReasonCode.ENCRYPTION_CHANGED, field="password", before="not encrypted", after="encrypted")
+
+
+def _check_mode(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Iterator[Reason]:
+    """An unencrypted key, and the folder it lies in, are no wider open than declared."""
+    if found.state is not State.PRESENT or found.mode is None or found.folder_mode is None:
+        return
+    if found.mode & ~artifact.mode:
+        yield _mode_reason("mode", found.mode, artifact.mode)
+    if found.folder_mode & ~PRIVATE_FOLDER_MODE:
+        yield _mode_reason("folder mode", found.folder_mode, PRIVATE_FOLDER_MODE)
+
+
+def _mode_reason(field: str, before: int, after: int) -> Reason:
+    return Reason(code=ReasonCode.MODE_CHANGED, field=field, before=f"{before:04o}", after=f"{after:04o}")
