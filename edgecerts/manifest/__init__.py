@@ -1,0 +1,55 @@
+"""The manifest: YAML text with positions to a validated `Manifest`.
+
+Nothing here touches a file, the environment or the clock; only the schema that the package carries is read.
+"""
+
+import hashlib
+
+from edgecerts.manifest.authority import read_authority
+from edgecerts.manifest.entries import read_entries
+from edgecerts.manifest.mistakes import Mistakes
+from edgecerts.manifest.model import EndEntityKind, Manifest
+from edgecerts.manifest.output import read_output
+from edgecerts.manifest.rules import check_rules
+from edgecerts.manifest.settings import read_settings
+from edgecerts.manifest.settings_rules import check_own_settings
+from edgecerts.manifest.structure import check_structure
+from edgecerts.manifest.text import MAX_MANIFEST_BYTES, decode, with_unix_line_ends
+from edgecerts.manifest.yaml_text import load_tree
+
+__all__ = ["MAX_MANIFEST_BYTES", "parse_manifest"]
+
+
+def parse_manifest(data: bytes, *, source: str) -> Manifest:
+    """Reads a manifest.
+
+    Args:
+        data: the bytes of `pki.yaml`.
+        source: its name as the user wrote it, for messages.
+
+    Returns:
+        the manifest with defaults resolved and references checked.
+
+    Raises:
+        ManifestError: it has mistakes; all that could be found are in it, sorted by position.
+    """
+    mistakes = Mistakes(source)
+    text = decode(data, mistakes)
+    root = load_tree(text, mistakes)
+    check_structure(root, mistakes)
+    defaults = read_settings(root.get("defaults"), mistakes)
+    check_own_settings(defaults, defaults, mistakes)
+    authority = read_authority(root.get("ca"), defaults, mistakes)
+    brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, defaults, mistakes)
+    clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, defaults, mistakes)
+    check_rules(authority, brokers, clients, mistakes)
+    output = read_output(root.get("output"), mistakes)
+    mistakes.raise_if_any()
+    return Manifest(
+        source=source,
+        digest=hashlib.sha256(with_unix_line_ends(text).encode()).hexdigest(),
+        output=output,
+        authorities=tuple(filter(None, (authority,))),
+        brokers=tuple(entry.entity for entry in brokers),
+        clients=tuple(entry.entity for entry in clients),
+    )

@@ -1,0 +1,83 @@
+"""The certificate authority of a manifest."""
+
+import re
+
+from edgecerts.errors import InvalidNameError
+from edgecerts.manifest.mistakes import Mistakes
+from edgecerts.manifest.model import Authority, Lifetime, TrustedCA
+from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, key_mark
+from edgecerts.manifest.passwords import check_path, for_entry
+from edgecerts.manifest.settings import Settings, read_settings
+from edgecerts.manifest.settings_rules import check_renewal
+from edgecerts.pki.names import AltName, AltNameKind, Subject, check_subject_value
+from edgecerts.pki.profiles import CA_KEY_TYPE, CA_VALIDITY, END_ENTITY_VALIDITY
+
+_NAME = "ca"
+"""What `{name}` stands for in the password of the authority."""
+
+_FINGERPRINT = re.compile("sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
+
+
+def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes) -> Authority | None:
+    """Reads `ca`.
+
+    Args:
+        node: the mapping, already of the right structure; None where it is missing, which has been noted.
+        defaults: the settings of `defaults`, of which the authority takes the subject.
+        mistakes: where mistakes are noted.
+    """
+    if not isinstance(node, Mapping):
+        return None
+    own = read_settings(node, mistakes)
+    lifetime = own.lifetime or Lifetime(validity=CA_VALIDITY)
+    check_renewal(own, own, lifetime, mistakes)
+    fields = defaults.subject | own.subject
+    subject = Subject(**fields, common_name=_read_common_name(node.get("common_name"), mistakes))
+    email = () if subject.email is None else (AltName(kind=AltNameKind.EMAIL, value=subject.email),)
+    leaves = defaults.lifetime and defaults.lifetime.validity
+    declared = {key for key in node if not is_null(node[key])} | ({"subject"} if "subject" in defaults.marks else set())
+    return Authority(
+        name="",
+        subject=subject,
+        alt_names=email,
+        key_type=own.key_type or CA_KEY_TYPE,
+        lifetime=lifetime,
+        renew_before=own.renew_before,
+        end_entity_validity=leaves or END_ENTITY_VALIDITY,
+        password=own.password and for_entry(own.password, _NAME),
+        also_trust=_read_also_trust(node.get("also_trust"), mistakes),
+        fingerprint=_read_fingerprint(node.get("fingerprint"), mistakes),
+        declared=frozenset(declared),
+        mark=key_mark(node),
+    )
+
+
+def _read_common_name(node: Node | None, mistakes: Mistakes) -> str | None:
+    if not isinstance(node, Scalar):
+        return None
+    try:
+        check_subject_value("common_name", node)
+    except InvalidNameError as error:
+        mistakes.add_name_error(node.mark, error, node)
+    return str(node)
+
+
+def _read_also_trust(node: Node | None, mistakes: Mistakes) -> tuple[TrustedCA, ...]:
+    trusted = []
+    for item in node if isinstance(node, Sequence) else ():
+        path = item.get("ca") if isinstance(item, Mapping) else None
+        if isinstance(path, Scalar):
+            check_path(path, "ca", mistakes)
+            trusted.append(TrustedCA(ca=str(path), mark=path.mark))
+    return tuple(trusted)
+
+
+def _read_fingerprint(node: Node | None, mistakes: Mistakes) -> str | None:
+    if not isinstance(node, Scalar):
+        return None
+    match = _FINGERPRINT.fullmatch(node)
+    if match is None:
+        hint = "write sha256: and 64 hexadecimal digits, as `edgecerts status` prints it"
+        mistakes.add(node.mark, "`fingerprint` is not the SHA-256 of a public key", hint)
+        return None
+    return match[1].replace(":", "").lower()

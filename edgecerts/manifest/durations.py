@@ -1,0 +1,95 @@
+"""Durations, shares of a lifetime and moments, as the manifest writes them."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from edgecerts.manifest.mistakes import Mistakes, quoted
+from edgecerts.manifest.model import RenewBefore
+from edgecerts.manifest.nodes import Scalar
+
+LONGEST = timedelta(days=100 * 365)
+
+_UNITS = {
+    "": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+    "y": timedelta(days=365),
+}
+_DURATION = re.compile(r"([1-9][0-9]{0,6})([hdwy]?)")
+_PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
+
+_FORMS = "a number with h, d, w or y, for example 90d, or a plain number of days"
+_MOMENT_FORM = "write it with a time zone, for example 2035-12-31T23:59:59Z"
+
+
+def read_validity(node: Scalar, mistakes: Mistakes) -> timedelta | None:
+    """Reads how long a certificate lives; None after a mistake."""
+    return _read_duration(node, "validity", mistakes)
+
+
+def read_renew_before(node: Scalar, mistakes: Mistakes) -> RenewBefore | None:
+    """Reads how long before its end a certificate is renewed; None after a mistake."""
+    if not node.endswith("%"):
+        duration = _read_duration(node, "renew_before", mistakes)
+        return None if duration is None else RenewBefore(duration=duration)
+    match = _PERCENT.fullmatch(node)
+    if match is None or float(match[1]) == 0:
+        mistakes.add(
+            node.mark,
+            f"{quoted(node)} is not a share of a lifetime",
+            "write a percentage above 0 and below 100, for example 33%",
+        )
+        return None
+    return RenewBefore(percent=float(match[1]))
+
+
+def read_not_after(node: Scalar, mistakes: Mistakes) -> datetime | None:
+    """Reads the moment at which a certificate ends, as RFC 3339 §5.6 writes it; None after a mistake."""
+    message = f"{quoted(node)} is not a moment"
+    if not _MOMENT.fullmatch(node):
+        hint = _MOMENT_FORM
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", node):
+            hint = f"add the time of day and the time zone: {node}T23:59:59Z"
+        elif re.search(r"\.[0-9]", node):
+            hint = "write whole seconds: a certificate has no fractions of them (RFC 5280 §4.1.2.5)"
+        mistakes.add(node.mark, message, hint)
+        return None
+    try:
+        return datetime.fromisoformat(node).astimezone(UTC)
+    except (ValueError, OverflowError):
+        mistakes.add(node.mark, message, "the calendar or the clock does not have it, or it lies after the year 9999")
+        return None
+
+
+def _read_duration(node: Scalar, key: str, mistakes: Mistakes) -> timedelta | None:
+    match = _DURATION.fullmatch(node)
+    if match is None:
+        mistakes.add(node.mark, f"{quoted(node)} is not a duration", _hint_for_duration(node))
+        return None
+    duration = int(match[1]) * _UNITS[match[2]]
+    if duration > LONGEST:
+        hint = "write `not_after: 9999-12-31T23:59:59Z` for a certificate without an end" if key == "validity" else None
+        mistakes.add(node.mark, f"`{key}` is {quoted(node)}; at most 100y are possible", hint)
+        return None
+    return duration
+
+
+def _hint_for_duration(text: str) -> str:
+    """What to write instead of something that is no duration."""
+    text = text[:40].lower().strip()
+    if re.fullmatch(r"0+[hdwy]?", text):
+        return "it must be more than nothing"
+    if re.match(r"0[0-9]", text):
+        return f"leave out the zero: {text.lstrip('0')}"
+    if re.match(r"[0-9]+[.,][0-9]", text):
+        return "write a whole number, for example 36h for a day and a half"
+    if re.fullmatch(r"[0-9]+ ?(m|mo|mon|months?)", text):
+        return "months have no fixed length; write days, for example 90d"
+    if re.fullmatch(r"[0-9]+ ?(s|secs?|seconds?|mins?|minutes?)", text):
+        return "the smallest unit is an hour, for example 1h"
+    words = re.fullmatch(r"([1-9][0-9]*) ?(hours?|hrs?|h|days?|d|weeks?|wks?|w|years?|yrs?|y)", text)
+    if words:
+        return f"write {words[1]}{words[2][0]}"
+    return f"write {_FORMS}"

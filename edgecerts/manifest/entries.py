@@ -1,0 +1,157 @@
+"""Brokers and clients: an entry of the manifest, with `defaults` under it, to an `EndEntity`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgecerts.errors import InvalidNameError
+from edgecerts.manifest.entry_names import read_entry_name
+from edgecerts.manifest.mistakes import Mistakes, quoted
+from edgecerts.manifest.model import EndEntity, EndEntityKind, KeyHeld, Lifetime, Mark, Rekey
+from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, is_true, key_mark
+from edgecerts.manifest.passwords import for_entry
+from edgecerts.manifest.settings import Settings, read_settings
+from edgecerts.manifest.settings_rules import check_own_settings
+from edgecerts.pki.names import AltName, AltNameKind, Subject, check_subject_value, parse_alt_name, parse_host
+from edgecerts.pki.profiles import END_ENTITY_KEY_TYPE, END_ENTITY_VALIDITY, Usage
+
+_OWN_KEYS = ("common_name", "alt_names", "usages", "ip_as_dns", "shared_common_name")
+_NATURAL_USAGE = {EndEntityKind.BROKER: Usage.SERVER, EndEntityKind.CLIENT: Usage.CLIENT}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A broker or client with what the checks across entries need.
+
+    After a mistake `entity` is not fit for use, but the manifest is refused then anyway.
+
+    Attributes:
+        common_name_mark: where its common name stands, or the entry where it goes without saying.
+        shares_common_name: it says that other clients have its common name, too.
+    """
+
+    entity: EndEntity
+    common_name_mark: Mark
+    shares_common_name: bool
+
+
+def read_entries(node: Node | None, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> tuple[Entry, ...]:
+    """Reads `brokers` or `clients`.
+
+    Args:
+        node: the mapping, already of the right structure; None or empty gives no entries.
+        kind: what its entries are.
+        defaults: the settings of `defaults`.
+        mistakes: where mistakes are noted.
+    """
+    if not isinstance(node, Mapping):
+        return ()
+    return tuple(_read_entry(name, entry, kind, defaults, mistakes) for name, entry in node.items())
+
+
+def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> Entry:
+    mark = key_mark(node)
+    read_entry_name(name, mark, mistakes)
+    keys = node if isinstance(node, Mapping) else Mapping(mark.line, mark.column)
+    own = read_settings(keys, mistakes)
+    settings = own.over(defaults)
+    check_own_settings(own, settings, mistakes)
+    host, common_name = _read_common_name(keys.get("common_name"), name, kind, mistakes)
+    subject = Subject(**settings.subject, common_name=common_name)
+    password = settings.password if settings.key_held is not KeyHeld.CSR else None
+    common_name_node = keys.get("common_name")
+    entity = EndEntity(
+        kind=kind,
+        name=name,
+        subject=subject,
+        alt_names=_all_alt_names(keys, host, subject, mistakes),
+        usages=_read_usages(keys.get("usages"), kind, mistakes),
+        key_type=settings.key_type or END_ENTITY_KEY_TYPE,
+        lifetime=settings.lifetime or Lifetime(validity=END_ENTITY_VALIDITY),
+        renew_before=settings.renew_before,
+        key_held=settings.key_held or KeyHeld.HERE,
+        rekey=settings.rekey or Rekey.NEVER,
+        password=password and for_entry(password, name),
+        declared=_declared(keys, settings),
+        mark=mark,
+    )
+    return Entry(
+        entity=entity,
+        common_name_mark=mark if common_name_node is None else common_name_node.mark,
+        shares_common_name=is_true(keys.get("shared_common_name")),
+    )
+
+
+def _declared(keys: Mapping, settings: Settings) -> frozenset[str]:
+    """The keys that the manifest gives, less a password that has nothing to encrypt."""
+    own = {key for key in _OWN_KEYS if key in keys and not is_null(keys[key])}
+    without = {"password"} if settings.key_held is KeyHeld.CSR else set()
+    return frozenset((own | settings.marks.keys()) - without)
+
+
+def _read_common_name(
+    node: Node | None, name: str, kind: EndEntityKind, mistakes: Mistakes
+) -> tuple[AltName | None, str | None]:
+    """A broker's common name as a host, if it is a broker, and the common name as it stands in the subject."""
+    if not isinstance(node, Scalar):
+        return None, (name if kind is EndEntityKind.CLIENT else None)
+    if kind is EndEntityKind.CLIENT:
+        return None, _client_common_name(node, mistakes)
+    try:
+        host = parse_host(node)
+        is_as_written = host.kind is AltNameKind.DNS and node.isascii()
+        common_name = str(node) if is_as_written else host.value
+        check_subject_value("common_name", common_name)
+    except InvalidNameError as error:
+        mistakes.add_name_error(node.mark, error, node)
+        return None, None
+    return host, common_name
+
+
+def _client_common_name(node: Scalar, mistakes: Mistakes) -> str | None:
+    try:
+        check_subject_value("common_name", node)
+    except InvalidNameError as error:
+        mistakes.add_name_error(node.mark, error, node)
+        return None
+    for character in "+#/":
+        if character in node:
+            mistakes.add(
+                node.mark,
+                f"{quoted(node)} holds {character}, which a client's common name cannot",
+                "brokers take the common name as the MQTT user name, and in topics + # / have a meaning of their own",
+            )
+            return None
+    return str(node)
+
+
+def _all_alt_names(keys: Mapping, host: AltName | None, subject: Subject, mistakes: Mistakes) -> tuple[AltName, ...]:
+    """The alternative names in the order of the certificate, each once."""
+    names = [] if host is None else [host]
+    names += _read_alt_names(keys.get("alt_names"), mistakes)
+    if is_true(keys.get("ip_as_dns")):
+        # Mbed TLS before 3.5 compares an address with dNSNames only.
+        names += [AltName(kind=AltNameKind.DNS, value=name.value) for name in names if name.kind is AltNameKind.IP]
+    if subject.email is not None:
+        names.append(AltName(kind=AltNameKind.EMAIL, value=subject.email))
+    return tuple(dict.fromkeys(names))
+
+
+def _read_alt_names(node: Node | None, mistakes: Mistakes) -> Iterable[AltName]:
+    if not isinstance(node, Sequence):
+        return
+    for item in (item for item in node if isinstance(item, Scalar)):
+        try:
+            yield parse_alt_name(item)
+        except InvalidNameError as error:
+            mistakes.add_name_error(item.mark, error, item)
+
+
+def _read_usages(node: Node | None, kind: EndEntityKind, mistakes: Mistakes) -> frozenset[Usage]:
+    natural = _NATURAL_USAGE[kind]
+    if not isinstance(node, Sequence):
+        return frozenset((natural,))
+    usages = frozenset(Usage(str(item)) for item in node)
+    if natural not in usages:
+        message = f"the `usages` of a {kind.value} lack {natural.value}" if usages else "`usages` is empty"
+        mistakes.add(node.mark, message, f"write [{natural.value}], or [server, client] for both")
+    return usages

@@ -1,0 +1,77 @@
+"""The keywords of JSON Schema, for nodes instead of for numbers, dates and booleans.
+
+Imported only where a manifest is read: jsonschema takes longer to import than a thousand entries take to read.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jsonschema
+from jsonschema import Draft7Validator, ValidationError
+
+from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence
+
+Errors = Iterator[ValidationError]
+
+_KINDS: dict[str, Callable[[Node], bool]] = {
+    "object": lambda node: isinstance(node, Mapping),
+    "array": lambda node: isinstance(node, Sequence),
+    "null": lambda node: isinstance(node, Scalar) and node.is_null,
+    "string": lambda node: isinstance(node, Scalar) and not node.is_null,
+    "boolean": lambda node: isinstance(node, Scalar) and node.plain and (node in TRUE or node in FALSE),
+    "integer": lambda node: isinstance(node, Scalar) and node.plain and node.isascii() and node.isdigit(),
+    "number": lambda _: False,  # wherever the schema allows a number, it allows text
+}
+
+
+def _check_type(_validator: Any, types: str | list[str], node: Node, _schema: Any) -> Errors:
+    if not any(_KINDS[name](node) for name in ([types] if isinstance(types, str) else types)):
+        yield ValidationError("")
+
+
+def _check_required(_validator: Any, keys: list[str], node: Node, _schema: Any) -> Errors:
+    if isinstance(node, Mapping) and not node.incomplete:
+        yield from (ValidationError(key) for key in keys if key not in node)
+
+
+def _check_additional(validator: Any, rule: Any, node: Node, schema: dict[str, Any]) -> Errors:
+    if not isinstance(node, Mapping):
+        return
+    known = schema.get("properties", {})
+    for key, value in node.items():
+        if key not in known:
+            if rule is False:
+                yield ValidationError(key)
+            else:
+                yield from validator.descend(value, rule, path=key)
+
+
+def _check_enum(_validator: Any, choices: list[Any], node: Node, _schema: Any) -> Errors:
+    # A null or a list is `type`'s to report.
+    if isinstance(node, Scalar) and not node.is_null and node not in map(str, choices):
+        yield ValidationError("")
+
+
+def _check_const(validator: Any, const: Any, node: Node, schema: Any) -> Errors:
+    return _check_enum(validator, [const], node, schema)
+
+
+_CHECKS: dict[str, Any] = {
+    "additionalProperties": _check_additional,
+    "const": _check_const,
+    "enum": _check_enum,
+    "items": Draft7Validator.VALIDATORS["items"],
+    "properties": Draft7Validator.VALIDATORS["properties"],
+    "required": _check_required,
+    "type": _check_type,
+}
+
+NodeValidator: Any = jsonschema.validators.create(
+    meta_schema=Draft7Validator.META_SCHEMA,
+    validators=_CHECKS,
+    type_checker=Draft7Validator.TYPE_CHECKER,
+)
+"""A Draft 7 validator of nodes; the message of an error is the key that is missing or unknown, or empty."""
+
+KEYWORDS = tuple(_CHECKS)
+"""What is taken from a schema; the other keywords are for editors."""
