@@ -24,9 +24,32 @@ _KINDS: dict[str, Callable[[Node], bool]] = {
 }
 
 
+def _is_of_type(node: Node, types: str | list[str]) -> bool:
+    return any(_KINDS[name](node) for name in ([types] if isinstance(types, str) else types))
+
+
 def _check_type(_validator: Any, types: str | list[str], node: Node, _schema: Any) -> Errors:
-    if not any(_KINDS[name](node) for name in ([types] if isinstance(types, str) else types)):
+    if not _is_of_type(node, types):
         yield ValidationError("")
+
+
+def _check_below(validator: Any, node: Node, schema: dict[str, Any], step: str | int) -> Errors:
+    # Most nodes are scalars of which only the type is said, and going down costs ten times as much as looking.
+    if len(schema) != 1 or "type" not in schema or not _is_of_type(node, schema["type"]):
+        yield from validator.descend(node, schema, path=step)
+
+
+def _check_properties(validator: Any, properties: dict[str, Any], node: Node, _schema: Any) -> Errors:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key in properties:
+                yield from _check_below(validator, value, properties[key], key)
+
+
+def _check_items(validator: Any, rule: dict[str, Any], node: Node, _schema: Any) -> Errors:
+    if isinstance(node, Sequence):
+        for index, item in enumerate(node):
+            yield from _check_below(validator, item, rule, index)
 
 
 def _check_required(_validator: Any, keys: list[str], node: Node, _schema: Any) -> Errors:
@@ -60,8 +83,8 @@ _CHECKS: dict[str, Any] = {
     "additionalProperties": _check_additional,
     "const": _check_const,
     "enum": _check_enum,
-    "items": Draft7Validator.VALIDATORS["items"],
-    "properties": Draft7Validator.VALIDATORS["properties"],
+    "items": _check_items,
+    "properties": _check_properties,
     "required": _check_required,
     "type": _check_type,
 }

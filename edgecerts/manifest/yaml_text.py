@@ -55,10 +55,18 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 @dataclass(kw_only=True, slots=True)
 class _Frame:
-    """A collection that is being filled."""
+    """A collection that is being filled.
+
+    Attributes:
+        node: the collection.
+        secret: it is under `password`, where no key is repeated.
+        refused: it is part of something that has been refused as a whole, so no more is said about it.
+        key: in a mapping, the key whose value comes next.
+    """
 
     node: Mapping | Sequence
     secret: bool
+    refused: bool
     key: Scalar | None = None
 
 
@@ -105,7 +113,7 @@ class _Builder:
         scalar = Scalar(event.value, line, column, plain=event.style is None or event.style == "")
         self._refuse_properties(event)
         if CONTROL_CHARACTERS.search(scalar):
-            self._mistakes.add(scalar.mark, "the text holds a control character", "remove the escape that makes it")
+            self._note(scalar.mark, "the text holds a control character", "remove the escape that makes it")
             self._drop()
         else:
             self._place(scalar)
@@ -118,8 +126,14 @@ class _Builder:
         self._refuse_properties(event)
         above = self._stack[-1] if self._stack else None
         secret = above is not None and (above.secret or above.key in _SECRET_KEYS)
+        refused = above is not None and (above.refused or above.key is _DROPPED)
+        is_key = above is not None and isinstance(above.node, Mapping) and above.key is None
         self._place(node)
-        self._stack.append(_Frame(node=node, secret=secret))
+        self._stack.append(_Frame(node=node, secret=secret, refused=refused or is_key))
+
+    def _note(self, mark: Mark, message: str, hint: str | None) -> None:
+        if not (self._stack and self._stack[-1].refused):
+            self._mistakes.add(mark, message, hint)
 
     def _place(self, node: Node) -> None:
         """Puts a finished or freshly opened node where the events before it say."""
@@ -153,25 +167,25 @@ class _Builder:
             first = mapping[node].key
             name = "a key" if frame.secret else f"`{cut(node)}`"
             problem, hint = f"{name} is given twice", f"the first is on line {first.line}" if first else None
-            self._mistakes.add(node.mark, problem, hint)
+            self._note(node.mark, problem, hint)
             return _DROPPED
         else:
             return node
         mapping.incomplete = True
-        self._mistakes.add(node.mark, problem, hint)
+        self._note(node.mark, problem, hint)
         return _DROPPED
 
     def _refuse_properties(self, event: yaml.NodeEvent | yaml.CollectionStartEvent | yaml.ScalarEvent) -> None:
         # Neither the name of an anchor nor a tag is repeated: under `password` it may be a secret that starts with &.
         if event.anchor is not None:
-            self._mistakes.add(
+            self._note(
                 _mark(event),
                 "anchors are not used in a manifest",
                 f"{_REPEAT}; text that begins with & needs quotes",
             )
         tag = getattr(event, "tag", None)
         if tag is not None:
-            self._mistakes.add(
+            self._note(
                 _mark(event),
                 "tags are not used in a manifest",
                 "every value is text as it stands; text that begins with ! needs quotes",
@@ -181,7 +195,7 @@ class _Builder:
         # Behind a merge key, or another key that has been refused, one message is enough.
         if not self._stack or self._stack[-1].key is not _DROPPED:
             hint = f"{_REPEAT}; text that begins with * needs quotes"
-            self._mistakes.add(_mark(event), "aliases are not used in a manifest", hint)
+            self._note(_mark(event), "aliases are not used in a manifest", hint)
         self._drop()
 
     def _drop(self) -> None:
