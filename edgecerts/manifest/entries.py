@@ -11,7 +11,15 @@ from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, i
 from edgecerts.manifest.passwords import for_entry
 from edgecerts.manifest.settings import Settings, read_settings
 from edgecerts.manifest.settings_rules import check_own_settings
-from edgecerts.pki.names import AltName, AltNameKind, Subject, check_subject_value, parse_alt_name, parse_host
+from edgecerts.pki.names import (
+    SUBJECT_LENGTHS,
+    AltName,
+    AltNameKind,
+    Subject,
+    check_subject_value,
+    parse_alt_name,
+    parse_host,
+)
 from edgecerts.pki.profiles import END_ENTITY_KEY_TYPE, END_ENTITY_VALIDITY, Usage
 
 _OWN_KEYS = ("common_name", "alt_names", "usages", "ip_as_dns", "shared_common_name")
@@ -98,12 +106,15 @@ def _read_common_name(
         return None, _client_common_name(node, mistakes)
     try:
         host = parse_host(node)
-        is_as_written = host.kind is AltNameKind.DNS and node.isascii()
-        common_name = str(node) if is_as_written else host.value
-        check_subject_value("common_name", common_name)
     except InvalidNameError as error:
         mistakes.add_name_error(node.mark, error, node)
         return None, None
+    is_as_written = host.kind is AltNameKind.DNS and node.isascii()
+    common_name = str(node) if is_as_written else host.value
+    if len(common_name) > SUBJECT_LENGTHS["common_name"]:
+        message = f"`common_name` has {len(common_name)} characters; at most 64 are allowed"
+        mistakes.add(node.mark, message, "write a shorter name or an address here, and this one under `alt_names`")
+        return host, None
     return host, common_name
 
 

@@ -109,6 +109,7 @@ def parse_alt_name(text: str) -> AltName:
         InvalidNameError: it is none of these.
     """
     prefix, _, rest = text.partition(":")
+    prefix = prefix.lower()  # openssl's extension files write DNS:, IP: and URI:
     if prefix == "email":
         return AltName(kind=AltNameKind.EMAIL, value=parse_email(rest))
     if prefix == "uri":
@@ -150,11 +151,11 @@ def check_subject_value(field: str, text: str) -> None:
         InvalidNameError: RFC 5280 appendix A.1 does not allow it, or it holds what cannot be seen.
     """
     if not text:
-        raise InvalidNameError(f"{field} is empty")
+        raise InvalidNameError(f"`{field}` is empty")
     if text != text.strip():
-        raise InvalidNameError(f"{field} begins or ends with a space")
+        raise InvalidNameError(f"`{field}` begins or ends with a space")
     if any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for character in text):
-        raise InvalidNameError(f"{field} holds a control or invisible character")
+        raise InvalidNameError(f"`{field}` holds a control or invisible character")
     limit = SUBJECT_LENGTHS[field]
     if field == "country":
         if not re.fullmatch(r"[A-Z]{2}", text):
@@ -162,9 +163,9 @@ def check_subject_value(field: str, text: str) -> None:
                 f"'{text}' is not a country code", hint="two upper-case letters of ISO 3166, for example US"
             )
     elif len(text) > limit:
-        raise InvalidNameError(f"{field} has {len(text)} characters; at most {limit} are allowed")
+        raise InvalidNameError(f"`{field}` has {len(text)} characters; at most {limit} are allowed")
     elif field == "common_name" and len(text.encode()) > limit:
-        raise InvalidNameError(f"{field} has {len(text.encode())} bytes in UTF-8; at most {limit} are allowed")
+        raise InvalidNameError(f"`{field}` has {len(text.encode())} bytes in UTF-8; at most {limit} are allowed")
     elif field == "email":
         parse_email(text)
 
@@ -197,8 +198,8 @@ def _refuse_what_is_not_a_host(text: str) -> None:
             f"'{text}' is not a host name or address", hint="a certificate names hosts, not networks or paths"
         )
     port = _PORT.fullmatch(text)
-    if port and ":" not in port[1]:
-        raise InvalidNameError(f"'{text}' has a port", hint=f"write {port[1]} alone")
+    if port and (":" not in port[1] or port[1].endswith("]")):
+        raise InvalidNameError(f"'{text}' has a port", hint=f"write {port[1].strip('[]')} alone")
     if "@" in text:
         raise InvalidNameError(f"'{text}' is not a host name", hint=f"an e-mail address is written as email:{text}")
     if text.endswith("."):
