@@ -77,7 +77,7 @@ class SecretError(EdgecertsError):
     """A password source that gives nothing usable. The message names the source, never its content."""
 
 
-class FolderError(EdgecertsError):
+class StorageError(EdgecertsError):
     """A file or folder that cannot be read or written as it must be."""
 
 

@@ -32,6 +32,11 @@ def name_attributes(name: x509.Name) -> tuple[tuple[str, str], ...]:
     )
 
 
+def name_text(name: x509.Name) -> str:
+    """A name as text for people and logs (RFC 4514, the last attribute first)."""
+    return name.rfc4514_string({NameOID.EMAIL_ADDRESS: "emailAddress"})
+
+
 def build_general_names(names: Iterable[AltName]) -> list[x509.GeneralName]:
     """The GeneralNames of a subjectAltName extension, in the given order."""
     return [_build_general_name(name) for name in names]

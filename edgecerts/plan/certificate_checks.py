@@ -12,6 +12,7 @@ from edgecerts.desired.graph import CertificateArtifact
 from edgecerts.pki.certificate_facts import CertificateFacts, is_issued_by
 from edgecerts.pki.certificates import Period
 from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.x509_names import name_text
 from edgecerts.plan.model import Reason, ReasonCode
 
 LIFETIME_TOLERANCE = timedelta(hours=25)
@@ -77,8 +78,8 @@ def check_key_type(given: CheckInput) -> Iterator[Reason]:
 def check_issuer(given: CheckInput) -> Iterator[Reason]:
     """The certificate names the authority by its subject (RFC 5280 §6.1.3) and by its key (§4.2.1.1)."""
     if given.facts.issuer_der != given.issuer.subject_der:
-        issuer = given.facts.certificate.issuer.rfc4514_string()
-        wanted = given.issuer.certificate.subject.rfc4514_string()
+        issuer = name_text(given.facts.certificate.issuer)
+        wanted = name_text(given.issuer.certificate.subject)
         yield Reason(code=ReasonCode.ISSUER_CHANGED, field="issuer", before=issuer, after=wanted)
         return
     named, actual = given.facts.authority_key_id, given.issuer.subject_key_id

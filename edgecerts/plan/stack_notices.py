@@ -15,7 +15,7 @@ def stack_notices(identity: Identity) -> Iterator[Remark]:
         yield Remark(
             code=NoticeCode.ED25519_KEY.value,
             address=identity.address,
-            message="Mbed TLS, and so most small devices, cannot use Ed25519; some verifiers refuse it for an authority",
+            message="Mbed TLS, and so most small devices, cannot use Ed25519; some verifiers refuse such authorities",
             hint="ec-p256 is understood by every TLS stack that was tried",
         )
     if identity.kind is IdentityKind.BROKER and key.password is not None:

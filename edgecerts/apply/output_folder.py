@@ -1,0 +1,158 @@
+"""The only writer of files: below one folder, private from the first byte, each file whole or not at all.
+
+A file is written under another name on the same file system, synced, and renamed into place. No symbolic link below
+the output folder is followed.
+"""
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.errors import StorageError
+
+_STAGING = f"{LOCAL_FOLDER}/staging"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class OutputFolder:
+    """Writes below one folder, which is made when it is first needed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self) -> int:
+        """A descriptor of the output folder, made if it is not there.
+
+        Raises:
+            StorageError: it cannot be made or opened.
+        """
+        try:
+            self._root.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StorageError(f"the output folder {self._root} cannot be used: {error.strerror}") from error
+
+    def create(self, path: str, content: bytes, *, mode: int) -> None:
+        """Writes a file that is not there yet.
+
+        Args:
+            path: relative to the output folder, with `/`; folders are made as needed.
+            content: all of it.
+            mode: its permission bits, whatever the umask.
+
+        Raises:
+            StorageError: something has that name by now, or the file cannot be written. Nothing is left behind.
+        """
+        with self._reporting(path), self._staged(path, content, mode) as (staged, staging, folder, name):
+            if _exists(name, folder):
+                raise StorageError(f"{path} appeared while edgecerts was at work; it was left as it is")
+            os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def replace(self, path: str, content: bytes, *, mode: int) -> None:
+        """Writes a file whether or not it is there, in one step. For files that can be made again.
+
+        Raises:
+            StorageError: as for `create`, but for a file of that name.
+        """
+        with self._reporting(path), self._staged(path, content, mode) as (staged, staging, folder, name):
+            os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def append(self, path: str, line: str, *, mode: int) -> None:
+        """Adds one line to a file and syncs it before it returns. A torn last line is ended first.
+
+        Raises:
+            StorageError: the line may not have reached the disk.
+        """
+        with self._reporting(path), self._folder(path) as (folder, name):
+            descriptor = os.open(name, _APPEND, mode, dir_fd=folder)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StorageError(f"{path} is not a plain file")
+                size = os.fstat(descriptor).st_size
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                _write_all(descriptor, (("\n" if torn else "") + line).encode("utf-8"))
+                if size == 0:
+                    os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.fsync(folder)
+
+    def discard_staged(self) -> None:
+        """Removes what an interrupted run left unfinished. Only the holder of the lock may call this."""
+        with self._reporting(_STAGING), self._folder(f"{_STAGING}/x") as (staging, _):
+            for name in os.listdir(staging):
+                os.unlink(name, dir_fd=staging)
+
+    @contextlib.contextmanager
+    def _staged(self, path: str, content: bytes, mode: int) -> Iterator[tuple[str, int, int, str]]:
+        """A finished file in the staging folder, and the folder and name that it is for."""
+        staged = secrets.token_hex(8)
+        with self._folder(f"{_STAGING}/{staged}") as (staging, _), self._folder(path) as (folder, name):
+            if mode == PRIVATE_KEY_MODE:
+                _make_private(folder)
+            descriptor = os.open(staged, _NEW_FILE, PRIVATE_KEY_MODE, dir_fd=staging)
+            try:
+                try:
+                    _write_all(descriptor, content)
+                    os.fchmod(descriptor, mode)
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                yield staged, staging, folder, name
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(staged, dir_fd=staging)
+
+    @contextlib.contextmanager
+    def _folder(self, path: str) -> Iterator[tuple[int, str]]:
+        """A descriptor of the folder that a path lies in, made step by step, and the path's last part."""
+        *steps, name = path.split("/")
+        descriptor = self.open()
+        try:
+            for step in steps:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(step, PRIVATE_FOLDER_MODE, dir_fd=descriptor)
+                    os.fsync(descriptor)
+                inner = os.open(step, _FOLDER, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            yield descriptor, name
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _reporting(self, path: str) -> Iterator[None]:
+        """Turns the system's errors into ours, with the file's name."""
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _make_private(folder: int) -> None:
+    """A private key's folder is as private as the key, also one that somebody made before."""
+    if stat.S_IMODE(os.fstat(folder).st_mode) & ~PRIVATE_FOLDER_MODE:
+        os.fchmod(folder, PRIVATE_FOLDER_MODE)
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]

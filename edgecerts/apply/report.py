@@ -1,0 +1,68 @@
+"""What `apply` did, as a value."""
+
+import enum
+from dataclasses import dataclass
+
+from edgecerts.errors import ExitCode
+from edgecerts.plan.model import Action, Change, Delivery, Plan
+
+
+@enum.unique
+class Status(enum.StrEnum):
+    """What became of one change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    BLOCKED = "blocked"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """One change and what became of it.
+
+    Attributes:
+        error: why it failed or was skipped, or None.
+        hint: what to do about it, or None.
+    """
+
+    change: Change
+    status: Status
+    error: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApplyReport:
+    """What `apply` did.
+
+    Attributes:
+        plan: what it was asked to do.
+        outcomes: one for each change that is not a no-op, in the plan's order.
+        new_authority: the SHA-256 of the public key of an authority that this run made, or None.
+        deliver: what each host must be given, of what was really done.
+        new_keys: paths of private keys that this run made.
+    """
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    new_authority: str | None
+    deliver: tuple[Delivery, ...]
+    new_keys: tuple[str, ...]
+
+    def count(self, status: Status) -> int:
+        """How many changes ended like this."""
+        return sum(outcome.status is status for outcome in self.outcomes)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        return all(change.action is Action.NO_OP for change in self.plan.changes) and not self.plan.blocked
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """4 when anything was refused, else 1 when anything was blocked, skipped or failed, else 0."""
+        statuses = {outcome.status for outcome in self.outcomes}
+        if Status.REFUSED in statuses:
+            return ExitCode.REFUSED
+        return ExitCode.ERROR if statuses - {Status.DONE} or self.plan.blocked else ExitCode.DONE

@@ -1,0 +1,163 @@
+"""One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from edgecerts.apply.issuing import Workshop
+from edgecerts.apply.key_ring import gather_keys
+from edgecerts.apply.lock import locked
+from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.apply.secrets import SecretSources
+from edgecerts.desired.graph import Graph, PrivateKeyArtifact
+from edgecerts.errors import EdgecertsError, StorageError
+from edgecerts.observed import scan
+from edgecerts.observed.folder_reader import FolderReader
+from edgecerts.observed.inventory import Inventory
+from edgecerts.plan import make_plan
+from edgecerts.plan.delivery import plan_deliveries
+from edgecerts.plan.model import Action, Plan
+
+OnPlan = Callable[[Plan], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one `apply` works with.
+
+    Attributes:
+        manifest: the manifest's name, for the reader.
+        manifest_folder: what the manifest's paths are relative to.
+        output: the output folder.
+        now: the run's one moment, in UTC.
+        sources: where passwords come from.
+        job: who runs this.
+        on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
+    """
+
+    graph: Graph
+    manifest: str
+    manifest_folder: Path
+    output: Path
+    now: datetime
+    sources: SecretSources
+    job: str
+    on_plan: OnPlan
+
+    def look(self) -> tuple[Inventory, Plan]:
+        """Reads the output folder and plans."""
+        inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
+        return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest)
+
+
+def run_apply(run: Run) -> ApplyReport:
+    """Makes what the plan says is missing.
+
+    Where there is nothing to do, no file is touched, not even the lock.
+
+    Raises:
+        SecretError, InvalidKeyError: before anything is written.
+        StorageError: the output folder cannot be used at all, or changed while this began. A failure of one identity
+            is in the report instead.
+    """
+    inventory, plan = run.look()
+    run.on_plan(plan)
+    if not plan.pending:
+        return _report(run, plan, {}, inventory)
+    keys = gather_keys(plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
+    folder = OutputFolder(run.output)
+    with locked(folder):
+        # What was planned without the lock still has to be true with it.
+        if run.look()[0] != inventory:
+            raise StorageError("the output folder changed while apply began", hint="run edgecerts apply again")
+        folder.discard_staged()
+        workshop = Workshop(
+            folder=folder,
+            inventory=inventory,
+            keys=keys,
+            certificates=_existing_authorities(run.graph, inventory),
+            now=run.now,
+            job=run.job,
+        )
+        outcomes = _carry_out(plan, workshop)
+        after, settled = _look_again(run)
+        return _report(run, plan, {key: _confirm(outcome, settled) for key, outcome in outcomes.items()}, after)
+
+
+def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.Certificate]:
+    certificates = {}
+    for identity in graph.authorities:
+        found = inventory.certificates[identity.certificate.path]
+        if found.value:
+            certificates[str(identity.certificate.address)] = found.value[0].certificate
+    return certificates
+
+
+def _carry_out(plan: Plan, workshop: Workshop) -> dict[str, Outcome]:
+    """Makes each pending change in order. After a failure, what depends on it is skipped; the rest goes on."""
+    outcomes: dict[str, Outcome] = {}
+    failed: set[str] = set()
+    for change in plan.pending:
+        identity = change.address.identity
+        cause = next((name for name in (identity, "ca", "folder") if name in failed), None)
+        if cause is not None:
+            outcomes[str(change.address)] = Outcome(
+                change=change, status=Status.SKIPPED, error=f"it depends on {cause}, which failed"
+            )
+            continue
+        try:
+            workshop.make(change)
+        except EdgecertsError as error:
+            failed.add(identity)
+            outcomes[str(change.address)] = Outcome(
+                change=change, status=Status.FAILED, error=error.message, hint=error.hint
+            )
+        else:
+            outcomes[str(change.address)] = Outcome(change=change, status=Status.DONE)
+    return outcomes
+
+
+def _look_again(run: Run) -> tuple[Inventory, frozenset[str]]:
+    """Reads the folder from disk; also returns the addresses that are now as declared."""
+    inventory, plan = run.look()
+    blocked = plan.blocked_addresses
+    addresses = (str(change.address) for change in plan.changes if change.action is Action.NO_OP)
+    return inventory, frozenset(address for address in addresses if address not in blocked)
+
+
+def _confirm(outcome: Outcome, settled: frozenset[str]) -> Outcome:
+    """What is said to be done has been read from disk and is as declared."""
+    if outcome.status is not Status.DONE or str(outcome.change.address) in settled:
+        return outcome
+    return Outcome(
+        change=outcome.change,
+        status=Status.FAILED,
+        error="it was written, but is not as declared when read again",
+        hint="run edgecerts plan to see how it differs",
+    )
+
+
+def _report(run: Run, plan: Plan, outcomes: Mapping[str, Outcome], after: Inventory) -> ApplyReport:
+    """Puts the outcomes in the plan's order, together with what was blocked."""
+    everything = {**outcomes}
+    changes = {str(change.address): change for change in plan.changes}
+    for remark in plan.blocked:
+        everything[remark.address] = Outcome(
+            change=changes[remark.address], status=Status.BLOCKED, error=remark.message, hint=remark.hint
+        )
+    ordered = [everything[str(change.address)] for change in plan.changes if str(change.address) in everything]
+    done = [outcome.change for outcome in ordered if outcome.status is Status.DONE]
+    made = [change.artifact for change in done]
+    root = run.graph.authorities[0].certificate
+    authority = after.certificates[root.path].value if root in made else None
+    return ApplyReport(
+        plan=plan,
+        outcomes=tuple(ordered),
+        new_authority=authority[0].spki_sha256 if authority else None,
+        deliver=plan_deliveries(run.graph.end_entities, done),
+        new_keys=tuple(artifact.path for artifact in made if isinstance(artifact, PrivateKeyArtifact)),
+    )

@@ -1,0 +1,182 @@
+"""Passwords: fetched from where the manifest says, all of them before the first write, and never shown."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecerts.desired.graph import Address
+from edgecerts.errors import SecretError
+from edgecerts.manifest.model import PasswordSource
+from edgecerts.pki.profiles import CA_PASSWORD_LENGTH
+from edgecerts.plan.model import Need
+
+COMMAND_SECONDS = 30
+MAX_SECRET_BYTES = 64 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+Ask = Callable[[str], str]
+"""Asks for one line on a terminal without showing it. Absent where there is no terminal."""
+
+
+class Secret:
+    """A password that no `print`, log or traceback shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The password itself. Only what encrypts or decrypts may call this."""
+        return self._value
+
+    def __len__(self) -> int:
+        """Its length in characters; in bytes where it is not UTF-8."""
+        try:
+            return len(self._value.decode("utf-8"))
+        except UnicodeDecodeError:
+            return len(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere")
+
+
+@dataclass(kw_only=True)
+class SecretSources:
+    """Where passwords may come from in this run.
+
+    Attributes:
+        folder: the manifest's folder: what paths are relative to, and where commands run.
+        environ: the environment.
+        ask: asks on the terminal, or None where there is none.
+        hidden: the variables that hold passwords; commands do not get them.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    ask: Ask | None = None
+    hidden: frozenset[str] = frozenset()
+    _known: dict[PasswordSource, Secret] = field(default_factory=dict, repr=False)
+
+    def fetch(self, need: Need, *, new: bool) -> Secret:
+        """Gets one password.
+
+        Args:
+            need: whose it is and where it comes from.
+            new: it will encrypt a new key; then a prompt asks twice, and a CA's must be long enough.
+
+        Raises:
+            SecretError: the source gives nothing usable. The message names the source and never the password.
+        """
+        source, owner = need.source, str(need.address)
+        if source.prompt and not self._is_given(source.env):
+            secret = self._prompt(owner, twice=new)
+        else:
+            if source not in self._known:
+                self._known[source] = self._read(source, owner)
+            secret = self._known[source]
+        if new and _is_authority(need.address) and len(secret) < CA_PASSWORD_LENGTH:
+            raise SecretError(
+                f"the password for {owner} has fewer than {CA_PASSWORD_LENGTH} characters ({source})",
+                hint="a CA's key is worth a long one; a password manager makes it",
+            )
+        return secret
+
+    def _is_given(self, name: str | None) -> bool:
+        return name is not None and bool(self.environ.get(name))
+
+    def _read(self, source: PasswordSource, owner: str) -> Secret:
+        if source.env is not None:
+            return self._read_variable(source.env, owner)
+        if source.file is not None:
+            return _usable(self._read_file(source.file, owner), owner, str(source))
+        return _usable(self._run(source.command or (), owner), owner, str(source))
+
+    def _read_variable(self, name: str, owner: str) -> Secret:
+        value = self.environ.get(name)
+        if not value:
+            state = "is not set" if value is None else "is empty"
+            raise SecretError(
+                f"environment variable {name}, the password for {owner}, {state}",
+                hint=f"set it for this command, for example from a password manager: {name}=... edgecerts apply",
+            )
+        return Secret(os.fsencode(value))
+
+    def _read_file(self, path: str, owner: str) -> bytes:
+        try:
+            with (self.folder / path).open("rb") as file:
+                return file.read(MAX_SECRET_BYTES + 1)
+        except (OSError, ValueError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "not a usable path"
+            raise SecretError(f"file {path}, the password for {owner}, cannot be read: {problem}") from None
+
+    def _run(self, command: tuple[str, ...], owner: str) -> bytes:
+        """Runs a password command without a shell. What it writes to standard error is dropped: it may be secret."""
+        name = f"command {command[0]}, the password for {owner},"
+        environ = {key: value for key, value in self.environ.items() if key not in self.hidden}
+        try:
+            # A session of its own, so that a command that hangs can be ended with everything it started.
+            process = subprocess.Popen(  # noqa: S603 (the manifest's own command, as a list)
+                command,
+                cwd=self.folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            problem = error.strerror if isinstance(error, OSError) else "not a usable command"
+            raise SecretError(f"{name} cannot be run: {problem}") from None
+        try:
+            output, _ = process.communicate(timeout=COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds") from None
+        finally:
+            _end(process)
+        if process.returncode != 0:
+            raise SecretError(f"{name} failed with exit code {process.returncode}", hint="run it by hand to see why")
+        return output
+
+    def _prompt(self, owner: str, *, twice: bool) -> Secret:
+        if self.ask is None:
+            raise SecretError(
+                f"the password for {owner} is asked for on a terminal, and there is none",
+                hint="for CI, give the password as {env: NAME}",
+            )
+        first = self.ask(f"Password for {owner}: ")
+        if not first:
+            raise SecretError(f"the password for {owner} is empty")
+        if twice and self.ask(f"The same again, for {owner}: ") != first:
+            raise SecretError(f"the two passwords for {owner} differ", hint="run edgecerts apply again")
+        return Secret(first.encode("utf-8", errors="surrogateescape"))
+
+
+def _usable(content: bytes, owner: str, source: str) -> Secret:
+    """A file's or command's content as a password: without a BOM and one line end."""
+    if len(content) > MAX_SECRET_BYTES:
+        raise SecretError(f"{source}, the password for {owner}, gives more than {MAX_SECRET_BYTES} bytes")
+    content = content.removeprefix(_BOM)
+    content = content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
+    if not content:
+        raise SecretError(f"{source}, the password for {owner}, gives nothing")
+    return Secret(content)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _is_authority(address: Address) -> bool:
+    return address.identity == "ca" or address.identity.startswith("ca/")

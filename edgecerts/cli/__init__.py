@@ -1,0 +1,1 @@
+"""The command line: flags to calls to reports to exit codes. It sets the clock and decides nothing."""

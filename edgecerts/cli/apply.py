@@ -1,0 +1,60 @@
+"""`edgecerts apply`."""
+
+import getpass
+import os
+from pathlib import Path
+
+from edgecerts.apply import Run, run_apply
+from edgecerts.apply.job import describe_job
+from edgecerts.apply.secrets import SecretSources
+from edgecerts.cli.clock import current_time
+from edgecerts.cli.console import Console
+from edgecerts.cli.manifest_file import Project, open_project
+from edgecerts.errors import ExitCode
+from edgecerts.plan.model import Plan
+from edgecerts.report.apply_json import render_apply_json
+from edgecerts.report.apply_text import render_apply_text
+from edgecerts.report.style import Style
+
+
+def apply(path: Path, output: Path | None, *, as_json: bool) -> ExitCode:
+    """Carries out the plan and prints what was done.
+
+    Raises:
+        StorageError, ManifestError: the manifest or the output folder cannot be used.
+        SecretError, InvalidKeyError: before anything is written.
+    """
+    project = open_project(path, output)
+    console = Console()
+
+    def name_needs(plan: Plan) -> None:
+        for need in plan.needs:
+            console.tell(f"needs the {need.kind} for {need.address}, from {need.source}\n")
+
+    run = Run(
+        graph=project.graph,
+        manifest=str(path),
+        manifest_folder=project.folder,
+        output=project.output,
+        now=current_time(),
+        sources=_secret_sources(project, console),
+        job=describe_job(os.environ),
+        on_plan=name_needs,
+    )
+    report = run_apply(run)
+    if as_json:
+        console.result(render_apply_json(report))
+    else:
+        style = Style(colour=console.has_colour, width=console.width)
+        console.result(render_apply_text(report, style=style, output=str(project.output)))
+    return report.exit_code
+
+
+def _secret_sources(project: Project, console: Console) -> SecretSources:
+    declared = (identity.private_key.password for identity in project.graph.identities)
+    return SecretSources(
+        folder=project.folder,
+        environ=os.environ,
+        ask=getpass.getpass if console.can_ask else None,
+        hidden=frozenset(source.env for source in declared if source is not None and source.env is not None),
+    )

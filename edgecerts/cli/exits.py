@@ -1,0 +1,89 @@
+"""How a run ends: every way out of a command becomes one message on standard error and one exit code."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from edgecerts.cli.console import Console
+from edgecerts.errors import EdgecertsError, ExitCode, ManifestError
+
+
+def run_and_exit(app: typer.Typer) -> NoReturn:
+    """Runs the program's command and ends the process."""
+    # SIGTERM takes the same way out as Ctrl-C, so that what is half-written is cleaned up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = run(app, sys.argv[1:])
+    with _tolerating_a_closed_pipe():
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def run(app: typer.Typer, arguments: list[str]) -> int:
+    """Runs a command.
+
+    Args:
+        app: the commands.
+        arguments: without the program's name.
+
+    Returns:
+        the exit code. Nothing is raised.
+    """
+    console = Console()
+    try:
+        code = app(arguments, prog_name="edgecerts", standalone_mode=False)
+        return int(code or ExitCode.DONE)
+    except typer.Exit as way_out:
+        return int(way_out.exit_code)
+    except typer.TyperException as error:
+        return _usage_error(console, error)
+    except ManifestError as error:
+        from edgecerts.report.problems import render_problems
+
+        console.tell(render_problems(error))
+        return error.exit_code
+    except EdgecertsError as error:
+        console.error(error.message, hint=error.hint)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        console.tell("\ninterrupted; every file is whole, and apply goes on from here\n")
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        console.error(_where(error), hint="please report it with the command that you ran")
+        return ExitCode.ERROR
+
+
+def _usage_error(console: Console, error: typer.TyperException) -> int:
+    """Typer's own code, 2, would read as `changes pending` in CI."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        console.tell(error.format_message() + "\n")
+    else:
+        hint = f"edgecerts {context.info_name} --help" if context is not None and context.parent else "edgecerts --help"
+        console.error(error.format_message().rstrip("."), hint=f"see {hint}")
+    return ExitCode.USAGE
+
+
+def _where(error: Exception) -> str:
+    """A bug's kind and place. Its message and its variables may hold secrets, so they are not shown."""
+    traceback = error.__traceback__
+    place = "?"
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        place = f"{Path(code.co_filename).name}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return f"this is a bug in edgecerts: {type(error).__name__} at {place}"
+
+
+@contextlib.contextmanager
+def _tolerating_a_closed_pipe() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes once more when it ends; let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,133 @@
+"""What `apply` did, as text for people: first and last a new authority, then files, then who must be given what."""
+
+from collections.abc import Iterator
+from posixpath import basename
+
+from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.plan.model import Delivery
+from edgecerts.report.plan_text import MAX_IDENTITIES, change_line, remarks_block, summary_line
+from edgecerts.report.style import Colour, Style, plural
+
+MAX_DELIVERIES = 20
+
+
+def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
+    """The whole report.
+
+    Args:
+        report: what was done.
+        style: width and colour.
+        output: the output folder as the user knows it.
+    """
+    if report.nothing_to_do:
+        return summary_line(report.plan) + "\n"
+    lines = [*_new_authority(report, style)]
+    lines += _outcomes(report, style)
+    if report.count(Status.DONE):
+        lines += remarks_block("Notices", report.plan.notices, style)
+    lines += _deliveries(report, style, output)
+    lines += _new_keys(report, style)
+    lines.append(style.paint(_summary(report, output), Colour.BOLD))
+    lines += _pin(report, style)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _new_authority(report: ApplyReport, style: Style) -> Iterator[str]:
+    if report.new_authority is None:
+        return
+    yield style.paint("A new certificate authority was made.", Colour.BOLD)
+    yield from style.wrap(
+        "Every broker and client has to trust its ca.pem. If there already was an authority for them, stop here"
+        " and bring its files back: they do not trust this one."
+    )
+    yield ""
+
+
+def _pin(report: ApplyReport, style: Style) -> Iterator[str]:
+    if report.new_authority is None:
+        return
+    yield ""
+    yield from style.wrap(
+        "The authority is new. Back up ca/ca.key, and pin the authority, so that no other is ever accepted in"
+        " its place: in the manifest, under ca:, write"
+    )
+    yield f"  fingerprint: sha256:{report.new_authority}"
+
+
+def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
+    outcomes = report.outcomes
+    problems = [outcome for outcome in outcomes if outcome.status is not Status.DONE]
+    done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
+    limit = MAX_IDENTITIES * 3
+    for outcome in done[:limit]:
+        yield change_line(outcome.change, style)
+    if len(done) > limit:
+        yield f"    ... and {len(done) - limit:,} more; --format json has them all"
+    for outcome in problems[:limit]:
+        yield from _problem_lines(outcome, style)
+    if len(problems) > limit:
+        yield f"    ... and {len(problems) - limit:,} more; --format json has them all"
+    yield ""
+
+
+def _problem_lines(outcome: Outcome, style: Style) -> Iterator[str]:
+    yield change_line(outcome.change, style, symbol="!", colour=Colour.RED)
+    yield from style.wrap(f"{outcome.status}: {outcome.error}", indent="      ", hanging="        ")
+    if outcome.hint:
+        yield from style.wrap(f"-> {outcome.hint}", indent="      ", hanging="         ")
+
+
+def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
+    for delivery in report.deliver[:MAX_DELIVERIES]:
+        yield from _delivery_lines(delivery, style, output)
+    if len(report.deliver) > MAX_DELIVERIES:
+        yield f"... and {len(report.deliver) - MAX_DELIVERIES:,} more to deliver; --format json has them all"
+        yield ""
+
+
+def _delivery_lines(delivery: Delivery, style: Style, output: str) -> Iterator[str]:
+    kind, _, name = delivery.address.partition("/")
+    host = f" ({delivery.host})" if delivery.host != name else ""
+    yield style.paint(f"Deliver to {kind} {name}{host}", Colour.BOLD)
+    folder = delivery.files[0].rpartition("/")[0]
+    names = [basename(path) for path in delivery.files]
+    yield from style.wrap(f"from {output}/{folder}: {', '.join(names)}", indent="  ", hanging="      ")
+    yield from style.wrap(_installation(kind, names), indent="  ", hanging="      ")
+    key = "new" if delivery.key_changed else "unchanged"
+    trust = "new" if delivery.trust_changed else "unchanged"
+    yield f"  private key: {key}; trust (ca.pem): {trust}"
+    if kind == "broker":
+        yield from style.wrap(_activation(restart=delivery.restart), indent="  ", hanging="      ")
+    yield ""
+
+
+def _installation(kind: str, names: list[str]) -> str:
+    """Who must own the files, and with which modes: a service reads its key after it gave up root."""
+    owner = "the user that the broker runs as (Mosquitto: mosquitto)" if kind == "broker" else "the client's user"
+    modes = [f"{name} mode {'0600' if name.endswith('.key') else '0644'}" for name in names]
+    return f"owner {owner}; {', '.join(modes)}"
+
+
+def _activation(*, restart: bool) -> str:
+    if restart:
+        return "then restart the broker: ca.pem is new, and a reload does not read it"
+    return "then reload the broker (Mosquitto: SIGHUP), with both files in place before"
+
+
+def _new_keys(report: ApplyReport, style: Style) -> Iterator[str]:
+    if not report.new_keys:
+        return
+    yield style.paint("New private keys, which exist only here", Colour.BOLD)
+    for path in report.new_keys[:MAX_IDENTITIES]:
+        yield f"  {path}"
+    if len(report.new_keys) > MAX_IDENTITIES:
+        yield f"  ... and {len(report.new_keys) - MAX_IDENTITIES:,} more; --format json has them all"
+    yield ""
+
+
+def _summary(report: ApplyReport, output: str) -> str:
+    parts = [f"{plural(report.count(Status.DONE), 'file')} made in {output}"]
+    for status in (Status.FAILED, Status.SKIPPED, Status.BLOCKED, Status.REFUSED):
+        if count := report.count(status):
+            parts.append(f"{count:,} {status}")
+    return f"Done: {', '.join(parts)}." if len(parts) == 1 else f"Not all done: {', '.join(parts)}."
