@@ -104,11 +104,11 @@ def instead_of_key(key: str, place: str, keys_of: Mapping[str, Sequence[str]]) -
         meant = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.7)
     if meant:
         return f"did you mean `{meant[0]}`?"
-    for name in (key, *_meanings(key)):
+    for name in (key, *_meanings(key)) if len(known) > 1 else ():
         places = [words for other, words in PLACES.items() if name in keys_of.get(other, ())]
         if places:
-            return f"`{name}` belongs under {_either(places)}"
-    return f"the keys here are {', '.join(known)}"
+            return f"{'it' if name == key else f'`{name}`'} belongs under {_either(places)}"
+    return f"the keys here are {', '.join(known)}" if len(known) > 1 else f"the only key here is `{known[0]}`"
 
 
 def may_mean(key: str, name: str) -> bool:
@@ -121,7 +121,7 @@ def instead_of_choice(value: str, choices: Sequence[str]) -> str:
     every = f"choose from {', '.join(choices)}"
     bare = re.sub(r"[^a-z0-9]", "", value[:_LONGEST].lower())
     meant = [choice for choice in choices if choice.replace("-", "") == bare or choice == _KEY_TYPES.get(bare)]
-    meant = meant or difflib.get_close_matches(value[:_LONGEST].lower(), choices, n=1, cutoff=0.6)
+    meant = meant or difflib.get_close_matches(value[:_LONGEST].lower(), choices, n=1, cutoff=0.75)
     return f"did you mean '{meant[0]}'? {every}" if meant else every
 
 

@@ -16,12 +16,12 @@ _UNITS = {
     "w": timedelta(weeks=1),
     "y": timedelta(days=365),
 }
-_DURATION = re.compile(r"([1-9][0-9]{0,6})([hdwy]?)")
+_DURATION = re.compile(r"([1-9][0-9]*)([hdwy]?)")
 _PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
 
 _FORMS = "a number with h, d, w or y, for example 90d, or a plain number of days"
-_MOMENT_FORM = "write it with a time zone, for example 2035-12-31T23:59:59Z"
+_MOMENT_FORM = "write date, time and time zone as in 2035-12-31T23:59:59Z"
 
 
 def read_validity(node: Scalar, mistakes: Mistakes) -> timedelta | None:
@@ -68,8 +68,9 @@ def _read_duration(node: Scalar, key: str, mistakes: Mistakes) -> timedelta | No
     if match is None:
         mistakes.add(node.mark, f"{quoted(node)} is not a duration", _hint_for_duration(node))
         return None
-    duration = int(match[1]) * _UNITS[match[2]]
-    if duration > LONGEST:
+    # Seven digits of hours are more than a century; a number of any length would cost time and memory.
+    duration = int(match[1]) * _UNITS[match[2]] if len(match[1]) < 8 else None
+    if duration is None or duration > LONGEST:
         hint = "write `not_after: 9999-12-31T23:59:59Z` for a certificate without an end" if key == "validity" else None
         mistakes.add(node.mark, f"`{key}` is {quoted(node)}; at most 100y are possible", hint)
         return None
@@ -85,10 +86,10 @@ def _hint_for_duration(text: str) -> str:
         return f"leave out the zero: {text.lstrip('0')}"
     if re.match(r"[0-9]+[.,][0-9]", text):
         return "write a whole number, for example 36h for a day and a half"
-    if re.fullmatch(r"[0-9]+ ?(m|mo|mon|months?)", text):
+    if re.fullmatch(r"[0-9]+ ?(mo|mon|months?)", text):
         return "months have no fixed length; write days, for example 90d"
-    if re.fullmatch(r"[0-9]+ ?(s|secs?|seconds?|mins?|minutes?)", text):
-        return "the smallest unit is an hour, for example 1h"
+    if re.fullmatch(r"[0-9]+ ?(m|s|secs?|seconds?|mins?|minutes?)", text):
+        return f"the units are hours, days, weeks and years; write {_FORMS}"
     words = re.fullmatch(r"([1-9][0-9]*) ?(hours?|hrs?|h|days?|d|weeks?|wks?|w|years?|yrs?|y)", text)
     if words:
         return f"write {words[1]}{words[2][0]}"

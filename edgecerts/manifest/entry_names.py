@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from edgecerts.manifest.mistakes import Mistakes, cut, quoted
+from edgecerts.manifest.mistakes import Mistakes, quoted
 from edgecerts.manifest.model import Mark
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
@@ -23,7 +23,7 @@ def read_entry_name(name: str, mark: Mark, mistakes: Mistakes) -> None:
     elif _DEVICE.fullmatch(name):
         mistakes.add(mark, message, "Windows keeps this name for a device, and the entry's name is that of its folder")
     elif re.search(r"[\s/\\+#]", name) or not name.isascii():
-        hint = f"the name is that of a folder; choose a short one, and write `common_name: {cut(name)}` below it"
+        hint = "it is the name of a folder; choose a short one here, and give the words as `common_name` below it"
         mistakes.add(mark, message, hint)
     elif name.endswith("."):
         mistakes.add(mark, message, "it is the name of a folder and cannot end with a dot")

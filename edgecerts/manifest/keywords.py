@@ -69,13 +69,13 @@ def _check_additional(validator: Any, rule: Any, node: Node, schema: dict[str, A
                 yield from validator.descend(value, rule, path=key)
 
 
-def _check_enum(_validator: Any, choices: list[Any], node: Node, _schema: Any) -> Errors:
-    # A null or a list is `type`'s to report.
-    if isinstance(node, Scalar) and not node.is_null and node not in map(str, choices):
+def _check_enum(_validator: Any, choices: list[Any], node: Node, schema: dict[str, Any]) -> Errors:
+    # One node violates one keyword: what is of the wrong type is not compared as well.
+    if _is_of_type(node, schema["type"]) and not any(node == str(choice) for choice in choices):
         yield ValidationError("")
 
 
-def _check_const(validator: Any, const: Any, node: Node, schema: Any) -> Errors:
+def _check_const(validator: Any, const: Any, node: Node, schema: dict[str, Any]) -> Errors:
     return _check_enum(validator, [const], node, schema)
 
 

@@ -66,8 +66,9 @@ def _reduced(schema: dict[str, Any], keywords: Iterable[str]) -> dict[str, Any]:
 
 def _take_out(root: Mapping, violation: Violation) -> None:
     """Removes what violates the schema; what contains it is never removed, for a violation is noted once."""
-    if violation.keyword == "additionalProperties" and isinstance(violation.node, Mapping):
+    if violation.keyword == "additionalProperties":
         del violation.node[violation.key]
+        violation.node.incomplete = True
     elif violation.path and violation.keyword != "required":
         *way, last = violation.path
         above: Any = functools.reduce(_step, way, root)

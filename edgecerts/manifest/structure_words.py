@@ -183,13 +183,8 @@ def _mapping_hint(violation: Violation) -> str:
 
 
 def _note_version(violation: Violation, mistakes: Mistakes) -> None:
-    if violation.node.plain and violation.node.isdigit():
-        mistakes.add(
-            violation.node.mark,
-            f"this manifest is of version {cut(violation.node)}",
-            "this edgecerts reads version 1",
-        )
-    # Anything else is no number, and `type` says so.
+    message = f"this manifest is of version {cut(violation.node)}"
+    mistakes.add(violation.node.mark, message, "this edgecerts reads version 1")
 
 
 def _note_no_choice(violation: Violation, mistakes: Mistakes) -> None:

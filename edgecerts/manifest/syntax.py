@@ -55,12 +55,12 @@ _EXPLANATIONS = (
     _Explanation(
         phrases=("expected ',' or '}'",),
         message="a comma or } is expected here",
-        hint="a { was opened and is not closed yet; commas separate its keys",
+        hint="a { was opened and is not closed yet; text that holds braces needs quotes",
     ),
     _Explanation(
         phrases=("expected ',' or ']'",),
         message="a comma or ] is expected here",
-        hint="a [ was opened and is not closed yet; commas separate its values",
+        hint="a [ was opened and is not closed yet; text that holds brackets needs quotes",
     ),
     _Explanation(
         phrases=("escape", "hexdecimal", "hexadecimal"),
@@ -87,11 +87,12 @@ _EXPLANATIONS = (
         phrases=("cannot start any token", "alphabetic or numeric character", "mapping keys are not allowed"),
         message="text cannot begin with this character",
         hint=_QUOTES,
+        at_start=True,
     ),
     _Explanation(phrases=("tag",), message="tags are not used in a manifest", hint=_QUOTES),
     _Explanation(phrases=("depth",), message="nested more than 32 levels deep"),
     _Explanation(
-        phrases=("yaml document", "directive"),
+        phrases=("YAML document", "directive"),
         message="a line that begins with % speaks to the YAML parser, and this one it does not understand",
         hint="remove the line",
     ),

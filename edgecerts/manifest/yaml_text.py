@@ -111,10 +111,12 @@ class _Builder:
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
         line, column = _position(event)
         scalar = Scalar(event.value, line, column, plain=event.style is None or event.style == "")
-        self._refuse_properties(event)
+        is_refused = self._refuse_properties(event)
         if CONTROL_CHARACTERS.search(scalar):
             self._note(scalar.mark, "the text holds a control character", "remove the escape that makes it")
             self._drop()
+        elif is_refused and not scalar:
+            self._drop()  # the value that is missing went into the anchor or the tag
         else:
             self._place(scalar)
 
@@ -156,40 +158,33 @@ class _Builder:
 
     def _accept_key(self, frame: _Frame, mapping: Mapping, node: Node) -> Scalar:
         """The node as a key, or `_DROPPED` where it cannot be one."""
-        problem, hint = None, None
-        if not isinstance(node, Scalar):
-            problem, hint = "a key must be plain text", "text with brackets or braces needs quotes"
-        elif not node:
-            problem, hint = "a key is missing before the colon", None
-        elif node.plain and node == "<<":
-            problem, hint = "merge keys are not used in a manifest", _REPEAT
-        elif node in mapping:
+        if isinstance(node, Scalar) and node in mapping:
             first = mapping[node].key
             name = "a key" if frame.secret else f"`{cut(node)}`"
-            problem, hint = f"{name} is given twice", f"the first is on line {first.line}" if first else None
-            self._note(node.mark, problem, hint)
+            self._note(node.mark, f"{name} is given twice", f"the first is on line {first.line}" if first else None)
             return _DROPPED
+        if not isinstance(node, Scalar):
+            self._note(node.mark, "a key must be plain text", "text with brackets or braces needs quotes")
+        elif not node:
+            self._note(node.mark, "a key is missing before the colon", None)
+        elif node.plain and node == "<<":
+            self._note(node.mark, "merge keys are not used in a manifest", _REPEAT)
         else:
             return node
         mapping.incomplete = True
-        self._note(node.mark, problem, hint)
         return _DROPPED
 
-    def _refuse_properties(self, event: yaml.NodeEvent | yaml.CollectionStartEvent | yaml.ScalarEvent) -> None:
-        # Neither the name of an anchor nor a tag is repeated: under `password` it may be a secret that starts with &.
-        if event.anchor is not None:
-            self._note(
-                _mark(event),
-                "anchors are not used in a manifest",
-                f"{_REPEAT}; text that begins with & needs quotes",
-            )
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            self._note(
-                _mark(event),
-                "tags are not used in a manifest",
-                "every value is text as it stands; text that begins with ! needs quotes",
-            )
+    def _refuse_properties(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> bool:
+        """Notes an anchor or a tag, and says whether there was one."""
+        # Neither is repeated: under `password` it may be a secret that begins with & or !.
+        anchor, tag = event.anchor is not None, event.tag is not None
+        if anchor:
+            hint = f"{_REPEAT}; text that begins with & needs quotes"
+            self._note(_mark(event), "anchors are not used in a manifest", hint)
+        if tag:
+            hint = "every value is text as it stands; text that begins with ! needs quotes"
+            self._note(_mark(event), "tags are not used in a manifest", hint)
+        return anchor or tag
 
     def _refuse_alias(self, event: yaml.AliasEvent) -> None:
         # Behind a merge key, or another key that has been refused, one message is enough.
