@@ -1,7 +1,7 @@
 """What every test may use: a fixed moment, a project in an empty folder, and no skip where CI runs."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,9 +71,7 @@ class Project:
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """An empty project whose clock stands at `project.now`."""
     made = Project(folder=tmp_path, capture=capsys)
     monkeypatch.setattr(clock, "current_time", lambda: made.now)
@@ -85,7 +83,7 @@ def project(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where EDGECERTS_TEST_NO_SKIP is set, as in CI, a skip is a failure: CI installs what the tests need."""
     report = yield
     if report.skipped and os.environ.get("EDGECERTS_TEST_NO_SKIP"):

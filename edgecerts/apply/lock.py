@@ -5,8 +5,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from edgecerts.apply.output_folder import OutputFolder
-from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.apply.output_folder import OutputFolder, make_private_folder
+from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
 
 
@@ -19,11 +19,11 @@ def locked(folder: OutputFolder) -> Iterator[None]:
     """
     root = folder.open()
     try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(LOCAL_FOLDER, PRIVATE_FOLDER_MODE, dir_fd=root)
+        make_private_folder(LOCAL_FOLDER, root)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             descriptor = os.open(f"{LOCAL_FOLDER}/lock", flags, PRIVATE_KEY_MODE, dir_fd=root)
+            os.fchmod(descriptor, PRIVATE_KEY_MODE)
         except OSError as error:
             raise StorageError(f"{LOCAL_FOLDER}/lock cannot be opened: {error.strerror}") from error
     finally:

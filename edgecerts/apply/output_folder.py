@@ -33,7 +33,9 @@ class OutputFolder:
             StorageError: it cannot be made or opened.
         """
         try:
-            self._root.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+            if not self._root.is_dir():
+                self._root.mkdir(parents=True, exist_ok=True)
+                self._root.chmod(PRIVATE_FOLDER_MODE)
             return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise StorageError(f"the output folder {self._root} cannot be used: {error.strerror}") from error
@@ -119,9 +121,7 @@ class OutputFolder:
         descriptor = self.open()
         try:
             for step in steps:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(step, PRIVATE_FOLDER_MODE, dir_fd=descriptor)
-                    os.fsync(descriptor)
+                make_private_folder(step, descriptor)
                 inner = os.open(step, _FOLDER, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = inner
@@ -136,6 +136,16 @@ class OutputFolder:
             yield
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def make_private_folder(name: str, parent: int) -> None:
+    """Makes a folder if it is not there, with its permission bits whatever the umask, and syncs its parent."""
+    try:
+        os.mkdir(name, PRIVATE_FOLDER_MODE, dir_fd=parent)
+    except FileExistsError:
+        return
+    os.chmod(name, PRIVATE_FOLDER_MODE, dir_fd=parent)
+    os.fsync(parent)
 
 
 def _make_private(folder: int) -> None:

@@ -25,6 +25,9 @@ class Console:
 
     def error(self, message: str, *, hint: str | None = None) -> None:
         """Writes why a command ends early, and what to do about it."""
+        from edgecerts.report.printable import printable
+
+        message = printable(message)
         self.tell(f"edgecerts: {message}\n" + (f"  -> {hint}\n" if hint else ""))
 
     @property

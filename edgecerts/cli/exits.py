@@ -1,6 +1,7 @@
 """How a run ends: every way out of a command becomes one message on standard error and one exit code."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,10 @@ def run_and_exit(app: typer.Typer) -> NoReturn:
     """Runs the program's command and ends the process."""
     # SIGTERM takes the same way out as Ctrl-C, so that what is half-written is cleaned up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that this terminal cannot show is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     code = run(app, sys.argv[1:])
     with _tolerating_a_closed_pipe():
         sys.stdout.flush()

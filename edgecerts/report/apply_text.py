@@ -5,7 +5,15 @@ from posixpath import basename
 
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.plan.model import Delivery
-from edgecerts.report.plan_text import MAX_IDENTITIES, change_line, remarks_block, summary_line
+from edgecerts.report.plan_text import (
+    MAX_IDENTITIES,
+    change_line,
+    hint_lines,
+    reason_lines,
+    remarks_block,
+    summary_line,
+)
+from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 
 MAX_DELIVERIES = 20
@@ -72,9 +80,10 @@ def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
 
 def _problem_lines(outcome: Outcome, style: Style) -> Iterator[str]:
     yield change_line(outcome.change, style, symbol="!", colour=Colour.RED)
-    yield from style.wrap(f"{outcome.status}: {outcome.error}", indent="      ", hanging="        ")
-    if outcome.hint:
-        yield from style.wrap(f"-> {outcome.hint}", indent="      ", hanging="         ")
+    yield from style.wrap(printable(f"{outcome.status}: {outcome.error}"), indent="      ", hanging="        ")
+    if outcome.status is Status.BLOCKED:
+        yield from reason_lines(outcome.change, style)
+    yield from hint_lines(outcome.hint, style)
 
 
 def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:

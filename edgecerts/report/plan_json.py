@@ -66,7 +66,9 @@ def deliver_documents(deliveries: Iterable[Delivery]) -> list[Document]:
 
 def to_json(document: Document) -> str:
     """JSON text with a line end, as readable in a review as in a program."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    # A file name that is not UTF-8 becomes an escape, which JSON has as well.
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def rfc3339(moment: datetime) -> str:

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from edgecerts.desired.graph import CertificateArtifact, PrivateKeyArtifact
 from edgecerts.plan.model import Action, Change, Plan, Reason, ReasonCode, Remark, Value
+from edgecerts.report.printable import printable
 from edgecerts.report.style import ACTION_COLOURS, Colour, Style, plural
 
 MAX_IDENTITIES = 40
@@ -53,8 +54,8 @@ def remarks_block(title: str, remarks: Iterable[Remark], style: Style) -> list[s
         return []
     lines = [style.paint(title, Colour.BOLD)]
     for remark in remarks[:MAX_REMARKS]:
-        lines += style.wrap(f"{remark.address}: {remark.message}", indent="  ", hanging="      ")
-        lines += _hint(remark.hint, style)
+        lines += style.wrap(printable(f"{remark.address}: {remark.message}"), indent="  ", hanging="      ")
+        lines += hint_lines(remark.hint, style)
     if len(remarks) > MAX_REMARKS:
         lines.append(f"  ... and {len(remarks) - MAX_REMARKS:,} more; --format json has them all")
     return [*lines, ""]
@@ -101,12 +102,23 @@ def _change_lines(change: Change, blocked: Remark | None, style: Style) -> Itera
         yield change_line(change, style)
     else:
         yield change_line(change, style, symbol="!", colour=Colour.RED)
-        yield from style.wrap(f"blocked ({blocked.code}): {blocked.message}", indent="      ", hanging="        ")
+        message = printable(f"blocked ({blocked.code}): {blocked.message}")
+        yield from style.wrap(message, indent="      ", hanging="        ")
+    yield from reason_lines(change, style)
+    if blocked is not None:
+        yield from hint_lines(blocked.hint, style)
+
+
+def reason_lines(change: Change, style: Style) -> Iterator[str]:
+    """Why a file differs, one paragraph a reason; that it is missing is plain from its symbol."""
     for reason in change.reasons:
         if reason.code is not ReasonCode.MISSING:
             yield from style.wrap(_sentence(reason), indent="      ", hanging="        ")
-    if blocked is not None:
-        yield from _hint(blocked.hint, style)
+
+
+def hint_lines(hint: str | None, style: Style) -> list[str]:
+    """What to do about it, set off by an arrow."""
+    return style.wrap(f"-> {hint}", indent="      ", hanging="         ") if hint else []
 
 
 def _detail(change: Change) -> str:
@@ -134,11 +146,7 @@ def _sentence(reason: Reason) -> str:
 def _words(value: Value) -> str:
     if value is None or value == ():
         return "(none)"
-    return ", ".join(value) if isinstance(value, tuple) else value
-
-
-def _hint(hint: str | None, style: Style) -> list[str]:
-    return style.wrap(f"-> {hint}", indent="      ", hanging="         ") if hint else []
+    return printable(", ".join(value) if isinstance(value, tuple) else value)
 
 
 def _needs(plan: Plan, style: Style) -> list[str]:
@@ -156,7 +164,7 @@ def _unmanaged(plan: Plan, style: Style) -> list[str]:
     if not plan.unmanaged:
         return []
     lines = [style.paint("Not in the manifest, and left alone", Colour.BOLD)]
-    lines += [f"  {path}" for path in plan.unmanaged[:MAX_REMARKS]]
+    lines += [f"  {printable(path)}" for path in plan.unmanaged[:MAX_REMARKS]]
     if len(plan.unmanaged) > MAX_REMARKS:
         lines.append(f"  ... and {len(plan.unmanaged) - MAX_REMARKS:,} more; --format json has them all")
     return [*lines, ""]
