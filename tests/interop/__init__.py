@@ -1,0 +1,1 @@
+"""What edgecerts makes, judged by programs that it did not come with."""

@@ -1,0 +1,45 @@
+"""Running the programs that judge: found wherever the system keeps them, and skipped clearly where it does not."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_PACKAGES = {
+    "openssl": "openssl",
+    "certtool": "gnutls-bin",
+    "mosquitto": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_sub": "mosquitto-clients",
+}
+"""By program: the Debian package that has it."""
+
+# Debian keeps daemons where the search path of an ordinary user does not look.
+_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+
+
+def find_program(name: str) -> str:
+    """Where a program is. Skips the test where it is not installed."""
+    path = shutil.which(name, path=_SEARCH_PATH)
+    if path is None:
+        pytest.skip(f"{name} is not installed; on Debian it is in the package {_PACKAGES[name]}")
+    return path
+
+
+def run_program(
+    name: str, *arguments: str | Path, timeout: float = 30, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs a program to its end, in English and without a terminal."""
+    return subprocess.run(
+        [find_program(name), *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **environ},
+    )
