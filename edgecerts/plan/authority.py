@@ -18,7 +18,7 @@ _WHERE_THE_KEY_IS = "run edgecerts apply where ca.key is, or bring it back from 
 _BLOCKED = Obstacle(
     code=BlockCode.ISSUER_BLOCKED, message="the authority cannot sign: see ca", hint="mend what is blocked under ca"
 )
-_NO_ISSUER = IssuerView(facts=None, period=None, obstacle=_BLOCKED)
+_NO_ISSUER = IssuerView(facts=None, period=None, obstacle=_BLOCKED, handed_out=False)
 
 
 def plan_authority(
@@ -79,7 +79,7 @@ def _create(plan: IdentityPlan, key: Observed[KeyFacts], now: datetime) -> Issue
         return _NO_ISSUER
     plan.add(identity.certificate, Action.CREATE, MISSING, period=period)
     _notice_unencrypted_key(plan)
-    return IssuerView(facts=None, period=period, obstacle=None)
+    return IssuerView(facts=None, period=period, obstacle=None, handed_out=True)
 
 
 def _judge(
@@ -126,6 +126,7 @@ def _judge(
         facts=facts,
         period=Period(not_before=facts.not_before, not_after=facts.not_after),
         obstacle=_BLOCKED if plan.blocked else plan.opening_obstacle(key),
+        handed_out=str(identity.certificate.address) not in {remark.address for remark in plan.blocked},
     )
 
 

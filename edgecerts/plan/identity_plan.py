@@ -33,11 +33,13 @@ class IssuerView:
         facts: its certificate that is there and stays, or None.
         period: of its certificate, existing or planned; None where there will be none.
         obstacle: what keeps it from signing, or None.
+        handed_out: whether its certificate may go to brokers and clients: not one that is itself in doubt.
     """
 
     facts: CertificateFacts | None
     period: Period | None
     obstacle: Obstacle | None
+    handed_out: bool
 
 
 @dataclass(kw_only=True, slots=True)

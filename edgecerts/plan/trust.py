@@ -12,15 +12,16 @@ def plan_trust(plan: IdentityPlan, artifact: TrustArtifact, inventory: Inventory
     action = Action.CREATE if found.state is State.ABSENT else Action.UPDATE
     if _blocked_by_other_authority(plan, artifact, inventory, action):
         return
-    if issuer.period is None or (issuer.facts is None and found.state is not State.ABSENT):
+    absent = found.state is State.ABSENT
+    if not issuer.handed_out and (absent or issuer.facts is None):
         plan.block(
             artifact,
-            Action.CREATE if found.state is State.ABSENT else Action.NO_OP,
+            Action.CREATE if absent else Action.NO_OP,
             code=BlockCode.ISSUER_BLOCKED,
             message=f"{artifact.path} cannot be made or judged without its authority",
             hint="mend what is blocked under ca",
         )
-    elif found.state is State.ABSENT:
+    elif absent:
         plan.add(artifact, Action.CREATE, MISSING)
     elif found.value is None:
         plan.block(artifact, Action.UPDATE, Reason(code=ReasonCode.CORRUPT, before=found.problem))
