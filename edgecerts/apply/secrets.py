@@ -137,12 +137,15 @@ class SecretSources:
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a usable command"
             raise SecretError(f"{name} cannot be run: {problem}") from None
-        try:
-            output, _ = process.communicate(timeout=COMMAND_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds") from None
-        finally:
-            _end(process)
+        with process:
+            try:
+                output, _ = process.communicate(timeout=COMMAND_SECONDS)
+            except BaseException as error:
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds") from None
+                raise
         if process.returncode != 0:
             raise SecretError(f"{name} failed with exit code {process.returncode}", hint="run it by hand to see why")
         return output
@@ -170,12 +173,6 @@ def _usable(content: bytes, owner: str, source: str) -> Secret:
     if not content:
         raise SecretError(f"{source}, the password for {owner}, gives nothing")
     return Secret(content)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _is_authority(address: Address) -> bool:
