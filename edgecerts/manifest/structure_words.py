@@ -58,8 +58,9 @@ class Violation:
 
     @property
     def is_secret(self) -> bool:
-        """Whether it is under `password`, where nothing is repeated."""
-        return "password" in self._route
+        """Whether it is under `password`, where nothing is repeated; also under an entry of that name, which is
+        probably a key in the wrong place."""
+        return "password" in self.path
 
     @property
     def subject(self) -> str:
@@ -95,7 +96,8 @@ class StructureWords:
     def _note_unknown_key(self, violation: Violation, mistakes: Mistakes) -> None:
         value: Node = violation.node[violation.key]
         if violation.is_secret:
-            mistakes.add(key_mark(value), "unknown key under `password`", f"write {_REFERENCES}")
+            hint = f"write {_REFERENCES}" if violation.place == "password" else None
+            mistakes.add(key_mark(value), "unknown key under `password`", hint)
             return
         self._unknown_keys += 1
         message = f"unknown key `{cut(violation.key)}`"

@@ -6,8 +6,6 @@ the line, which may hold what should not be in a log.
 
 from dataclasses import dataclass
 
-import yaml
-
 from edgecerts.manifest.model import Mark
 from edgecerts.manifest.text import lines_of
 
@@ -69,7 +67,7 @@ _EXPLANATIONS = (
     ),
     _Explanation(phrases=("quoted scalar",), message="the quote that opens here is never closed", at_start=True),
     _Explanation(
-        phrases=("expected '-' indicator",),
+        phrases=("expected '-' indicator", "parsing a block collection"),
         message="a list item is expected here",
         hint="each item begins with a dash and a space, all in the same column",
     ),
@@ -105,7 +103,7 @@ _EXPLANATIONS = (
 )
 
 
-def explain(error: yaml.YAMLError, text: str) -> SyntaxMistake:
+def explain(error: Exception, text: str) -> SyntaxMistake:
     """Finds words and a position for a complaint of the YAML parser.
 
     Args:
@@ -118,7 +116,7 @@ def explain(error: yaml.YAMLError, text: str) -> SyntaxMistake:
     return _tab(lines, start, end) or _text_behind(complaint, lines, end) or _explained(complaint, start, end)
 
 
-def _marks(error: yaml.YAMLError) -> tuple[Mark, Mark]:
+def _marks(error: Exception) -> tuple[Mark, Mark]:
     """Where the construct begins that the parser was reading, and where it gave up."""
     end = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     start = getattr(error, "context_mark", None) or end

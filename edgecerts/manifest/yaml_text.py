@@ -40,7 +40,8 @@ def load_tree(text: str, mistakes: Mistakes) -> Mapping:
     try:
         for event in _events(text):
             builder.take(event)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
+        # A ValueError: PyYAML without libyaml turns escapes into characters, and numbers of versions, unchecked.
         mistake: SyntaxMistake = explain(error, text)
         mistakes.stop(mistake.mark, mistake.message, mistake.hint)
     return builder.result()
