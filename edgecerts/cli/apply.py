@@ -9,7 +9,7 @@ from edgecerts.apply.job import describe_job
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
-from edgecerts.cli.manifest_file import Project, open_project
+from edgecerts.cli.project import Project, open_project
 from edgecerts.errors import ExitCode
 from edgecerts.plan.model import Plan
 from edgecerts.report.apply_json import render_apply_json

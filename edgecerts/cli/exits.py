@@ -41,10 +41,7 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
     """
     console = Console()
     try:
-        code = app(arguments, prog_name="edgecerts", standalone_mode=False)
-        return int(code or ExitCode.DONE)
-    except typer.Exit as way_out:
-        return int(way_out.exit_code)
+        code = int(app(arguments, prog_name="edgecerts", standalone_mode=False) or ExitCode.DONE)
     except typer.TyperException as error:
         return _usage_error(console, error)
     except ManifestError as error:
@@ -56,11 +53,13 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         console.error(error.message, hint=error.hint)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        console.tell("\ninterrupted; every file is whole, and apply goes on from here\n")
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except Exception as error:
         console.error(_where(error), hint="please report it with the command that you ran")
         return ExitCode.ERROR
+    if code == ExitCode.INTERRUPTED:
+        console.tell("\ninterrupted: every file is whole, and the next apply goes on from here\n")
+    return code
 
 
 def _usage_error(console: Console, error: typer.TyperException) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
-from edgecerts.cli.manifest_file import open_project
+from edgecerts.cli.project import open_project
 from edgecerts.errors import ExitCode
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
