@@ -90,9 +90,11 @@ class Plants:
     All authorities have the same subject, so that only their keys tell them apart.
 
     In each plant the broker and the client named as a key type have a key of that type; the broker has all of NAMES
-    and ADDRESSES, the client no alternative name. Besides, with EC P-256 keys: the broker `bridge` at 10.3.0.12 is also a
-    client and has its address as dNSName too, the broker `localhost` has a name without a dot, the client `mail` an
-    e-mail address and the client `device` a URI.
+    and ADDRESSES, the client no alternative name. Besides there are, with EC P-256 keys:
+
+    - the broker `bridge` at 10.3.0.12, which is also a client and has its address as dNSName too;
+    - the broker `localhost`, a name without a dot;
+    - the client `mail` with an e-mail address, and the client `device` with a URI.
     """
 
     def __init__(self, folder: Path) -> None:

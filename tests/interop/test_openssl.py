@@ -35,9 +35,7 @@ def refusal(ca: Path, certificate: Path, *options: str) -> int:
 
 @every_leaf_type
 @every_ca_type
-def test_openssl_accepts_a_broker_under_each_of_its_names(
-    plants: Plants, ca_type: KeyType, leaf_type: KeyType
-) -> None:
+def test_openssl_accepts_a_broker_under_each_of_its_names(plants: Plants, ca_type: KeyType, leaf_type: KeyType) -> None:
     plant = plants[ca_type]
     server = plant.broker(leaf_type).certificate
     for name, address in zip(NAMES, ADDRESSES, strict=True):
