@@ -74,7 +74,7 @@ def test_damaged_manifests_are_read_or_refused_without_libyaml(monkeypatch: pyte
 def test_no_password_is_ever_printed() -> None:
     """Each way to write one down, at every line of every manifest of the tests; every seventh of them here."""
     ends = [check(data, canary=CANARY) for number, data in enumerate(with_passwords()) if number % 7 == 0]
-    assert set(ends) == {"refused", "read"}  # behind the end of a document, or in a comment, it is read over
+    assert set(ends) == {"refused", "read"}  # inside a block of text it is text
 
 
 def test_the_canary_would_be_noticed() -> None:
