@@ -1,0 +1,1 @@
+"""Real brokers on this machine, started with the files as they come."""
