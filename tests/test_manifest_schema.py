@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from edgecerts import schemas
 from edgecerts.errors import UsageError
 from edgecerts.manifest import durations, entry_names
 from edgecerts.manifest.authority import _FINGERPRINT
@@ -206,3 +208,28 @@ def test_other_schemas_do_not_exist(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         schema_text(name)
     assert (caught.value.hint or "").startswith("choose from ")
+
+
+def test_an_installed_package_has_its_own_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a wheel the schemas lie inside the package, and there is no folder beside it."""
+    inside = tmp_path / "edgecerts" / "_schemas"
+    inside.mkdir(parents=True)
+    (inside / "pki.schema.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(schemas, "_FOLDERS", (inside, tmp_path / "schemas"))
+    assert (schema_names(), schema_text("pki")) == (("pki",), "{}")
+
+
+def test_a_source_tree_has_no_copy_that_could_grow_old() -> None:
+    assert [folder.is_dir() for folder in schemas._FOLDERS] == [False, True]
+
+
+def test_the_wheel_is_told_to_carry_the_schemas() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    target = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert target["force-include"] == {"schemas": "edgecerts/_schemas"}
+
+
+def test_a_broken_installation_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schemas, "_FOLDERS", ())
+    with pytest.raises(UsageError):
+        schema_text("pki")
