@@ -1,6 +1,7 @@
 """What a right manifest means."""
 
 import hashlib
+import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -361,6 +362,14 @@ def test_columns_count_characters() -> None:
 def test_a_broker_may_have_a_name_of_64_characters() -> None:
     host = "a" * 56 + ".example"
     assert by_name(parse(f"brokers:\n  b: {{common_name: {host}}}\n"))["b"].subject.common_name == host
+
+
+def test_nothing_of_the_text_is_left_in_the_values() -> None:
+    """Plain text without positions, so that a manifest can be compared, copied and sent to another process."""
+    for path in GOOD.glob("*.yaml"):
+        manifest = parse_manifest(path.read_bytes(), source="pki.yaml")
+        assert pickle.loads(pickle.dumps(manifest)) == manifest
+        assert b"nodes" not in pickle.dumps(manifest)
 
 
 def test_folders_of_brokers_and_clients_are_apart() -> None:

@@ -53,7 +53,7 @@ def read_entries(node: Node | None, kind: EndEntityKind, defaults: Settings, mis
     """
     if not isinstance(node, Mapping):
         return ()
-    return tuple(_read_entry(name, entry, kind, defaults, mistakes) for name, entry in node.items())
+    return tuple(_read_entry(str(name), entry, kind, defaults, mistakes) for name, entry in node.items())
 
 
 def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> Entry:
