@@ -3,17 +3,10 @@
 from collections.abc import Iterator
 from posixpath import basename
 
-from edgecerts.apply.report import ApplyReport, Outcome, Status
-from edgecerts.plan.model import Delivery
-from edgecerts.report.plan_text import (
-    MAX_IDENTITIES,
-    change_line,
-    hint_lines,
-    reason_lines,
-    remarks_block,
-    summary_line,
-)
-from edgecerts.report.printable import printable
+from edgecerts.apply.report import ApplyReport, Status
+from edgecerts.plan.model import Change, Delivery
+from edgecerts.report.change_lines import MAX_IDENTITIES, file_line, grouped_lines, obstructed_lines
+from edgecerts.report.plan_text import remarks_block, summary_line
 from edgecerts.report.style import Colour, Style, plural
 
 MAX_DELIVERIES = 20
@@ -63,27 +56,17 @@ def _pin(report: ApplyReport, style: Style) -> Iterator[str]:
 
 
 def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
-    outcomes = report.outcomes
-    problems = [outcome for outcome in outcomes if outcome.status is not Status.DONE]
-    done = [outcome for outcome in outcomes if outcome.status is Status.DONE]
-    limit = MAX_IDENTITIES * 3
-    for outcome in done[:limit]:
-        yield change_line(outcome.change, style)
-    if len(done) > limit:
-        yield f"    ... and {len(done) - limit:,} more; --format json has them all"
-    for outcome in problems[:limit]:
-        yield from _problem_lines(outcome, style)
-    if len(problems) > limit:
-        yield f"    ... and {len(problems) - limit:,} more; --format json has them all"
-    yield ""
+    """What was made, then what was not, with the reasons."""
+    outcomes = {outcome.change.address: outcome for outcome in report.outcomes}
+    done = [outcome.change for outcome in report.outcomes if outcome.status is Status.DONE]
+    rest = [outcome.change for outcome in report.outcomes if outcome.status is not Status.DONE]
 
+    def problem_lines(change: Change) -> Iterator[str]:
+        outcome = outcomes[change.address]
+        return obstructed_lines(change, f"{outcome.status}: {outcome.error}", outcome.hint, style)
 
-def _problem_lines(outcome: Outcome, style: Style) -> Iterator[str]:
-    yield change_line(outcome.change, style, symbol="!", colour=Colour.RED)
-    yield from style.wrap(printable(f"{outcome.status}: {outcome.error}"), indent="      ", hanging="        ")
-    if outcome.status is Status.BLOCKED:
-        yield from reason_lines(outcome.change, style)
-    yield from hint_lines(outcome.hint, style)
+    yield from grouped_lines(done, lambda change: iter([file_line(change, style)]), style)
+    yield from grouped_lines(rest, problem_lines, style)
 
 
 def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
