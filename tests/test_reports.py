@@ -1,7 +1,6 @@
 """What people and programs read, compared whole. `python -m tests.test_reports` writes the expected files again."""
 
 import json
-import os
 import re
 import shutil
 import sys
@@ -132,4 +131,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         for name, text in reports(Path(folder)).items():
             (GOLDEN / name).write_text(text, encoding="utf-8")
-    sys.stdout.write(f"wrote {len(os.listdir(GOLDEN))} files\n")
+    sys.stdout.write(f"wrote {len(list(GOLDEN.iterdir()))} files\n")
