@@ -176,6 +176,22 @@ def test_long_words_are_not_repeated_at_length(key: str) -> None:
     assert max(len(line) for line in problems_of(data)) < 400
 
 
+@pytest.mark.parametrize("prefix", ["", "uri:", "email:", "dns:"])
+@pytest.mark.parametrize("text", ["x y" * 500, "\u2603" * 500, "a@b@" * 500, "x/" * 500])
+def test_long_alternative_names_are_cut(prefix: str, text: str) -> None:
+    data = START + f"clients: {{c: {{alt_names: ['{prefix}{text}']}}}}\n".encode()
+    assert max(len(line) for line in problems_of(data)) < 350
+
+
+@pytest.mark.parametrize(
+    "text", ["10\u30020\u30020\u30021", "\uff11\uff10.0.0.1", "broker.\uff11", "1.2.3", "example.4"]
+)
+def test_a_name_that_ends_with_a_number_is_no_host_name(text: str) -> None:
+    """Also where the digits or the dots are full-width, which an A-label does not keep."""
+    (line,) = problems_of(START + f"clients: {{c: {{alt_names: [{text}]}}}}\n".encode())
+    assert line.startswith(f"pki.yaml:3:27: '{text}' is neither a host name nor an IP address; ")
+
+
 @pytest.mark.parametrize("unknown", [b"k%d: 1\n", b"brokerz%d: 1\n"])
 def test_thousands_of_mistakes_are_counted(unknown: bytes) -> None:
     lines = problems_of(START + b"".join(unknown % number for number in range(5_000)))

@@ -35,7 +35,7 @@ def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes) ->
     subject = Subject(**fields, common_name=_read_common_name(node.get("common_name"), mistakes))
     email = () if subject.email is None else (AltName(kind=AltNameKind.EMAIL, value=subject.email),)
     leaves = defaults.lifetime and defaults.lifetime.validity
-    declared = {str(key) for key in node if not is_null(node[key])} | ({"subject"} if "subject" in defaults.marks else set())
+    declared = {str(key) for key in node if not is_null(node[key])} | ({"subject"} & defaults.marks.keys())
     return Authority(
         name="",
         subject=subject,

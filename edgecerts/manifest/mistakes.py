@@ -60,6 +60,8 @@ def quoted(text: str) -> str:
 def _shortened(message: str, text: str) -> str:
     if len(text) <= ECHO_LENGTH:
         return message
-    # Beside the text itself a message may repeat a part of it, for instance one label of a host name.
+    # Beside the text itself a message may repeat a part of it: what follows a prefix, or one label of a host name.
+    rest = text.partition(":")[2]
     short = message.replace(text, cut(text))
+    short = short.replace(rest, cut(rest)) if rest else short
     return short if len(short) <= 4 * ECHO_LENGTH else f"{short[: 4 * ECHO_LENGTH]}…"

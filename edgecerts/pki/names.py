@@ -204,11 +204,6 @@ def _refuse_what_is_not_a_host(text: str) -> None:
         raise InvalidNameError(f"'{text}' is not a host name", hint=f"an e-mail address is written as email:{text}")
     if text.endswith("."):
         raise InvalidNameError(f"'{text}' ends with a dot", hint=f"write {text.rstrip('.') or 'a host name'}")
-    if text.rpartition(".")[2].isdigit():
-        raise InvalidNameError(
-            f"'{text}' is neither a host name nor an IP address",
-            hint="an IPv4 address has four numbers from 0 to 255 without leading zeros",
-        )
 
 
 def _parse_dns_name(text: str) -> str:
@@ -223,6 +218,13 @@ def _parse_dns_name(text: str) -> str:
                 f"'{text}' is too wide a wildcard", hint="at least two labels follow it, as in *.plant.example"
             )
         labels = labels[1:]
+    # No top-level domain is a number (RFC 3696 §2), and some stacks would take the name for an address. The labels are
+    # looked at after the conversion to A-labels, which makes ASCII of full-width digits and stops.
+    if labels[-1].isdigit():
+        raise InvalidNameError(
+            f"'{text}' is neither a host name nor an IP address",
+            hint="an IPv4 address has four numbers from 0 to 255 without leading zeros",
+        )
     if any("*" in label for label in labels):
         raise InvalidNameError(
             f"'{text}' has a wildcard that stands for part of a name",
