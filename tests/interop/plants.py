@@ -19,6 +19,17 @@ NAMES = ("broker.plant-a.example", "line-4.lines.plant-a.example")
 ADDRESSES = ("10.3.0.11", "2001:db8::11")
 """IP addresses of every broker of `Plants`."""
 
+BRIDGE_NAMES = ("xn--brcke-lva.plant-a.example", "10.3.0.12", "2001:db8::12")
+"""What the broker `bridge` of `Plants` is called: brücke.plant-a.example, and two addresses."""
+
+LONGEST = {
+    "common_name": "x" * 64,
+    "organization": "ü" * 64,
+    "state": "ß" * 128,
+    "email": f"{'e' * 64}@{'d' * 60}.example",
+}
+"""The subject of the client `long` of `Plants`, which uses all the room that there is."""
+
 OTHER_NAMES = ("other.plant-a.example", "a.b.lines.plant-a.example", "lines.plant-a.example")
 """Host names that no broker has: a stranger's, and two that a wildcard must not cover."""
 
@@ -92,9 +103,9 @@ class Plants:
     In each plant the broker and the client named as a key type have a key of that type; the broker has all of NAMES
     and ADDRESSES, the client no alternative name. Besides there are, with EC P-256 keys:
 
-    - the broker `bridge` at 10.3.0.12, which is also a client and has its address as dNSName too;
-    - the broker `localhost`, a name without a dot;
-    - the client `mail` with an e-mail address, and the client `device` with a URI.
+    - the broker `bridge` with BRIDGE_NAMES, which is also a client and has its addresses as dNSNames too;
+    - the broker `localhost`, a name without a dot, and the broker `container`, whose name has an underscore;
+    - the client `mail` with an e-mail address, the client `device` with a URI, and the client `long`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -138,6 +149,8 @@ def _manifest(ca_type: KeyType) -> str:
     names = f'common_name: {NAMES[0]}, alt_names: [{ADDRESSES[0]}, "{ADDRESSES[1]}", "*.lines.plant-a.example"]'
     brokers = "\n".join(f"  {key_type}: {{{names}, key_type: {key_type}}}" for key_type in ALL_TYPES)
     clients = "\n".join(f'  {key_type}: {{subject: {{email: ""}}, key_type: {key_type}}}' for key_type in ALL_TYPES)
+    common_name = LONGEST["common_name"]
+    subject = "{" + ", ".join(f"{key}: {value}" for key, value in LONGEST.items() if key != "common_name") + "}"
     return f"""\
 version: 1
 defaults:
@@ -145,10 +158,16 @@ defaults:
 ca: {{common_name: Plant CA, key_type: {ca_type}}}
 brokers:
 {brokers}
-  bridge: {{common_name: 10.3.0.12, alt_names: [bridge.plant-a.example], usages: [server, client], ip_as_dns: true}}
+  bridge:
+    common_name: 10.3.0.12
+    alt_names: [brücke.plant-a.example, "2001:db8::12"]
+    usages: [server, client]
+    ip_as_dns: true
   localhost: {{common_name: localhost, alt_names: [127.0.0.1, "::1"]}}
+  container: {{common_name: mqtt_broker}}
 clients:
 {clients}
   mail:
   device: {{alt_names: ["uri:urn:dev:mac:0024befffe804ff1"], subject: {{email: ""}}}}
+  long: {{common_name: {common_name}, subject: {subject}}}
 """

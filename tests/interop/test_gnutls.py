@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgecerts.pki.key_types import KeyType
-from tests.interop.plants import ADDRESSES, ALL_TYPES, NAMES, OTHER_ADDRESS, OTHER_NAMES, Plants
+from tests.interop.plants import ADDRESSES, ALL_TYPES, BRIDGE_NAMES, NAMES, OTHER_ADDRESS, OTHER_NAMES, Plants
 from tests.interop.programs import run_program
 
 _SERVER = "1.3.6.1.5.5.7.3.1"
@@ -68,11 +68,21 @@ def test_gnutls_accepts_a_bridge_in_both_roles(plants: Plants, ca_type: KeyType)
     plant = plants[ca_type]
     bridge = plant.broker("bridge").certificate
     assert verify(plant.ca, bridge, _CLIENT) == _TRUSTED
-    assert verify(plant.ca, bridge, _SERVER, host="10.3.0.12") == _TRUSTED
+    for name in BRIDGE_NAMES:
+        assert verify(plant.ca, bridge, _SERVER, host=name) == _TRUSTED, name
 
 
 @every_ca_type
-@pytest.mark.parametrize("name", ["mail", "device"])
+@pytest.mark.parametrize(("broker", "name"), [("localhost", "localhost"), ("container", "mqtt_broker")])
+def test_gnutls_accepts_a_broker_with_a_name_of_a_small_network(
+    plants: Plants, ca_type: KeyType, broker: str, name: str
+) -> None:
+    plant = plants[ca_type]
+    assert verify(plant.ca, plant.broker(broker).certificate, _SERVER, host=name) == _TRUSTED
+
+
+@every_ca_type
+@pytest.mark.parametrize("name", ["mail", "device", "long"])
 def test_gnutls_accepts_a_client_with_an_alternative_name(plants: Plants, ca_type: KeyType, name: str) -> None:
     plant = plants[ca_type]
     assert verify(plant.ca, plant.client(name).certificate, _CLIENT) == _TRUSTED

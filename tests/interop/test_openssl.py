@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgecerts.pki.key_types import KeyType
-from tests.interop.plants import ADDRESSES, ALL_TYPES, NAMES, OTHER_ADDRESS, OTHER_NAMES, Plants
+from tests.interop.plants import ADDRESSES, ALL_TYPES, BRIDGE_NAMES, NAMES, OTHER_ADDRESS, OTHER_NAMES, Plants
 from tests.interop.programs import run_program
 
 _NO_ISSUER, _WRONG_PURPOSE, _WRONG_NAME, _WRONG_ADDRESS = 20, 26, 62, 64
@@ -73,12 +73,23 @@ def test_openssl_accepts_a_bridge_in_both_roles(plants: Plants, ca_type: KeyType
     plant = plants[ca_type]
     bridge = plant.broker("bridge").certificate
     assert is_accepted(plant.ca, bridge, "-purpose", "sslclient")
-    assert is_accepted(plant.ca, bridge, "-purpose", "sslserver", "-verify_ip", "10.3.0.12")
-    assert is_accepted(plant.ca, bridge, "-purpose", "sslserver", "-verify_hostname", "bridge.plant-a.example")
+    for name in BRIDGE_NAMES:
+        option = "-verify_hostname" if name.endswith(".example") else "-verify_ip"
+        assert is_accepted(plant.ca, bridge, "-purpose", "sslserver", option, name), name
 
 
 @every_ca_type
-@pytest.mark.parametrize("name", ["mail", "device"])
+@pytest.mark.parametrize(("broker", "name"), [("localhost", "localhost"), ("container", "mqtt_broker")])
+def test_openssl_accepts_a_broker_with_a_name_of_a_small_network(
+    plants: Plants, ca_type: KeyType, broker: str, name: str
+) -> None:
+    plant = plants[ca_type]
+    server = plant.broker(broker).certificate
+    assert is_accepted(plant.ca, server, "-purpose", "sslserver", "-verify_hostname", name)
+
+
+@every_ca_type
+@pytest.mark.parametrize("name", ["mail", "device", "long"])
 def test_openssl_accepts_a_client_with_an_alternative_name(plants: Plants, ca_type: KeyType, name: str) -> None:
     plant = plants[ca_type]
     assert is_accepted(plant.ca, plant.client(name).certificate, "-purpose", "sslclient")

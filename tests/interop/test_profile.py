@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from edgecerts.pki.key_types import KeyType
-from tests.interop.plants import ADDRESSES, ALL_TYPES, NAMES, Plant, Plants
+from tests.interop.plants import ADDRESSES, ALL_TYPES, LONGEST, NAMES, Plant, Plants
 from tests.interop.programs import run_program
 
 every_ca_type = pytest.mark.parametrize("ca_type", ALL_TYPES)
@@ -162,8 +162,10 @@ def test_a_bridge_is_both_and_has_its_address_as_a_name_too(plants: Plants, ca_t
     assert extended_key_usage(certificate) == [_SERVER, _CLIENT]
     assert alt_names(certificate) == [
         "IPAddress:10.3.0.12",
-        "DNSName:bridge.plant-a.example",
+        "DNSName:xn--brcke-lva.plant-a.example",
+        "IPAddress:2001:db8::12",
         "DNSName:10.3.0.12",
+        "DNSName:2001:db8::12",
         "RFC822Name:pki@plant-a.example",
     ]
 
@@ -234,6 +236,14 @@ def test_a_name_is_written_in_the_string_types_of_the_rfc_and_in_order(plants: P
 def test_an_empty_e_mail_address_takes_the_default_away(plants: Plants, ca_type: KeyType) -> None:
     subject = plants[ca_type].client(ca_type).load().subject.rfc4514_string()
     assert subject == f"CN={ca_type},O=Kläranlage Süd GmbH,ST=Bayern,C=DE"
+
+
+@every_ca_type
+def test_a_subject_of_the_greatest_lengths_is_written_whole(plants: Plants, ca_type: KeyType) -> None:
+    subject = plants[ca_type].client("long").load().subject
+    names = {"common_name": "CN", "organization": "O", "state": "ST", "email": "1.2.840.113549.1.9.1"}
+    expected = [f"{names[key]}={LONGEST[key]}" for key in ("email", "common_name", "organization", "state")]
+    assert subject.rfc4514_string() == ",".join([*expected, "C=DE"])
 
 
 @every_ca_type

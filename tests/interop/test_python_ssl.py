@@ -6,7 +6,7 @@ import pytest
 
 from edgecerts.pki.key_types import KeyType
 from tests.interop.handshake import client_context, server_context, shake_hands
-from tests.interop.plants import ADDRESSES, ALL_TYPES, NAMES, OTHER_ADDRESS, OTHER_NAMES, Plants
+from tests.interop.plants import ADDRESSES, ALL_TYPES, BRIDGE_NAMES, NAMES, OTHER_ADDRESS, OTHER_NAMES, Plants
 
 every_ca_type = pytest.mark.parametrize("ca_type", ALL_TYPES)
 every_leaf_type = pytest.mark.parametrize("leaf_type", ALL_TYPES)
@@ -45,7 +45,18 @@ def test_a_bridge_connects_to_another_broker_with_its_server_certificate(
     broker, bridge = plants[ca_type].broker("localhost"), plants[ca_type].broker("bridge")
     dialling = client_context(bridge.trust, strict=strict, pair=bridge)
     shake_hands(server_context(broker, strict=strict, mutual=True), dialling, "localhost")
-    shake_hands(server_context(bridge, strict=strict), client_context(broker.trust, strict=strict), "10.3.0.12")
+    for name in ("brücke.plant-a.example", *BRIDGE_NAMES):
+        shake_hands(server_context(bridge, strict=strict), client_context(broker.trust, strict=strict), name)
+
+
+@strict_or_not
+@every_ca_type
+def test_python_connects_to_a_broker_whose_name_has_an_underscore(
+    plants: Plants, ca_type: KeyType, strict: bool
+) -> None:
+    broker, client = plants[ca_type].broker("container"), plants[ca_type].client("long")
+    dialling = client_context(client.trust, strict=strict, pair=client)
+    shake_hands(server_context(broker, strict=strict, mutual=True), dialling, "mqtt_broker")
 
 
 @strict_or_not
