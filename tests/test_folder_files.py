@@ -2,10 +2,13 @@
 
 import subprocess
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.folder_files import merge_section, our_section
+from edgecerts.errors import StorageError
 from tests.conftest import SMALL, Project
 
 LINES = st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=20), max_size=5)
@@ -48,9 +51,34 @@ def test_a_new_password_lets_its_encrypted_key_into_the_repository(project: Proj
     assert "!/clients/by-password/client.key" in (project.output / ".gitignore").read_text().splitlines()
 
 
-def test_a_key_that_is_not_encrypted_yet_stays_ignored(project: Project) -> None:
+def test_a_key_is_encrypted_before_git_may_see_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(SMALL)
     project.apply()
     project.write(SMALL.replace("MyEACM:", "MyEACM: {password: {command: [echo, secret]}}"))
+    key, ignore = project.output / "clients/MyEACM/client.key", project.output / ".gitignore"
+    written: list[str] = []
+    replace = OutputFolder.replace
+
+    def watched(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
+        written.append(path)
+        if path == ".gitignore":
+            assert key.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        replace(self, path, content, mode=mode)
+
+    monkeypatch.setattr(OutputFolder, "replace", watched)
+    project.apply()
+    assert written == ["clients/MyEACM/client.key", ".gitignore"]
+    assert "!/clients/MyEACM/client.key" in ignore.read_text().splitlines()
+
+
+def test_a_key_that_cannot_be_encrypted_stays_ignored(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(SMALL)
+    project.apply()
+    project.write(SMALL.replace("MyEACM:", "MyEACM: {password: {command: [echo, secret]}}"))
+
+    def failing(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
+        raise StorageError("no space left on device")
+
+    monkeypatch.setattr(OutputFolder, "replace", failing)
     assert project.run("apply").code == 1
     assert "client.key" not in (project.output / ".gitignore").read_text()

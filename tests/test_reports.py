@@ -92,7 +92,12 @@ def reports(folder: Path) -> dict[str, str]:
         "apply_first.json": render_apply_json(applied),
         "apply_mixed.txt": render_apply_text(mixed_report, style=style, output="pki"),
     }
-    return {name: re.sub(r"[0-9a-f]{64}", "0123456789abcdef" * 4, text) for name, text in texts.items()}
+    return {name: re.sub(r"[0-9a-f]{40}([0-9a-f]{24})?", _placeholder, text) for name, text in texts.items()}
+
+
+def _placeholder(digits: re.Match[str]) -> str:
+    """Digests, key identifiers and serial numbers differ from run to run, but not in length."""
+    return ("0123456789abcdef" * 4)[: len(digits[0])]
 
 
 @pytest.fixture(scope="module")

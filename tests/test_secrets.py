@@ -17,16 +17,11 @@ from edgecerts.apply.secrets import Secret, SecretSources
 from edgecerts.desired.graph import Address
 from edgecerts.errors import SecretError
 from edgecerts.manifest.model import PasswordSource
-from edgecerts.plan.model import Need, NeedKind
 from tests.conftest import Project
 
 CANARY = "canary-5fd1c4-password"
 CA_KEY = Address(identity="ca", part="private-key")
 CLIENT_KEY = Address(identity="client/gw", part="private-key")
-
-
-def need(source: PasswordSource, address: Address = CLIENT_KEY) -> Need:
-    return Need(address=address, kind=NeedKind.PASSWORD, source=source)
 
 
 def sources(folder: Path, environ: dict[str, str] | None = None, answers: Iterator[str] | None = None) -> SecretSources:
@@ -44,7 +39,7 @@ def fetch(
     address: Address = CLIENT_KEY,
     new: bool = True,
 ) -> bytes:
-    return sources(folder, environ, answers).fetch(need(source, address), new=new).reveal()
+    return sources(folder, environ, answers).fetch(source, address, new=new).reveal()
 
 
 def script(folder: Path, text: str) -> tuple[str, ...]:
@@ -79,7 +74,7 @@ def test_a_command_does_not_get_the_other_password_variables(tmp_path: Path) -> 
         folder=tmp_path, environ={**os.environ, "OTHER": CANARY, "PLAIN": "x"}, hidden=frozenset({"OTHER"})
     )
     command = PasswordSource(command=script(tmp_path, 'echo "[$OTHER][$PLAIN]"'))
-    assert given.fetch(need(command), new=True).reveal() == b"[][x]"
+    assert given.fetch(command, CLIENT_KEY, new=True).reveal() == b"[][x]"
 
 
 @pytest.mark.parametrize(
@@ -263,7 +258,7 @@ def test_an_encrypted_authority_key_of_another_pair_is_found_when_it_is_opened(
     other.write("version: 1\nca: {common_name: Test CA, password: {env: CANARY_CA}}\n")
     assert other.run("apply").code == 0
     (project.output / "ca/ca.key").write_bytes((other.output / "ca/ca.key").read_bytes())
-    assert "ca/ca.key was not compared with its certificate" in project.run("plan").out
+    assert "not compared with their certificates: ca/ca.key" in project.run("plan").out
     project.write(PROTECTED + "  plain:\n")
     before = project.files()
     result = project.run("apply")
@@ -283,7 +278,7 @@ def test_an_encrypted_key_without_a_declared_password_blocks_only_what_needs_it(
     project.write(undeclared + "  plain:\n")
     result = project.run("apply")
     assert result.code == 1
-    assert "password-not-declared" in project.run("plan").out
+    assert "key-encrypted" in project.run("plan").out
     assert not (project.output / "clients/plain/client.key").exists()
 
 

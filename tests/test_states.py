@@ -73,79 +73,102 @@ def other_authority(project: Project) -> None:
         shutil.copy(other.output / "ca" / name, project.output / "ca" / name)
 
 
-# What is done to a settled folder or manifest; the address that is then blocked; the action it would get; the reason.
-STATES: dict[str, tuple[Spoil, str, str, str | None]] = {
+# What is done to a settled folder or manifest; the address; the action that is planned; its reason; and whether
+# apply carries it out ("done"), or the code of what blocks or refuses it, or of the notice that says it is left.
+STATES: dict[str, tuple[Spoil, str, str, str | None, str]] = {
     "a subject field is declared anew": (
-        broker("subject: {organization: ACME}"), "broker/plant-a/certificate", "update", "subject-changed"),
+        broker("subject: {organization: ACME}"), "broker/plant-a/certificate", "update", "subject-changed", "done"),
     "the common name is another": (
-        declare("10.3.0.11", "10.3.0.12"), "broker/plant-a/certificate", "update", "subject-changed"),
+        declare("10.3.0.11", "10.3.0.12"), "broker/plant-a/certificate", "update", "subject-changed", "done"),
     "an alternative name is added": (
         declare("[broker.plant-a.example]", "[broker.plant-a.example, b2.example]"),
-        "broker/plant-a/certificate", "update", "alt-names-changed"),
+        "broker/plant-a/certificate", "update", "alt-names-changed", "done"),
     "an alternative name is removed": (
         declare(", alt_names: [broker.plant-a.example]", ""),
-        "broker/plant-a/certificate", "update", "alt-names-changed"),
+        "broker/plant-a/certificate", "update", "alt-names-changed", "done"),
     "a usage is added": (
-        broker("usages: [server, client]"), "broker/plant-a/certificate", "update", "usage-changed"),
+        broker("usages: [server, client]"), "broker/plant-a/certificate", "update", "usage-changed", "done"),
     "a lifetime is declared": (
-        broker("validity: 90d"), "broker/plant-a/certificate", "update", "validity-changed"),
+        broker("validity: 90d"), "broker/plant-a/certificate", "update", "validity-changed", "done"),
     "an end is declared": (
-        broker("not_after: 2027-06-01T00:00:00Z"), "broker/plant-a/certificate", "update", "validity-changed"),
+        broker("not_after: 2027-06-01T00:00:00Z"), "broker/plant-a/certificate", "update", "validity-changed", "done"),
     "a key type is declared": (
-        broker("key_type: ec-p384"), "broker/plant-a/certificate", "update", "key-type-changed"),
+        broker("key_type: ec-p384"), "broker/plant-a/private-key", "rekey", "key-type-changed", "done"),
     "a password is declared": (
-        lambda project: project.write(WITH_PASSWORD), "broker/plant-a/private-key", "update", "encryption-changed"),
-    "the certificate is due": (later(days=600), "broker/plant-a/certificate", "renew", "near-expiry"),
-    "the certificate has expired": (later(days=900), "broker/plant-a/certificate", "renew", "expired"),
-    "the authority's certificate is due": (later(days=3000), "ca/certificate", "renew", "near-expiry"),
+        lambda project: project.write(WITH_PASSWORD),
+        "broker/plant-a/private-key", "update", "encryption-changed", "done"),
+    "the certificate is due": (later(days=600), "broker/plant-a/certificate", "renew", "near-expiry", "done"),
+    "the certificate has expired": (later(days=900), "broker/plant-a/certificate", "renew", "expired", "done"),
+    "the authority's certificate is due": (later(days=3000), "ca/certificate", "renew", "near-expiry", "done"),
     "the certificate is for another key": (
-        again(own_key=False), "broker/plant-a/certificate", "update", "key-mismatch"),
-    "the certificate is another identity's": (swap, "broker/plant-a/certificate", "update", "key-mismatch"),
+        again(own_key=False), "broker/plant-a/certificate", "update", "key-mismatch", "done"),
+    "the certificate is another identity's": (
+        swap, "broker/plant-a/certificate", "update", "key-mismatch", "done"),
     "the certificate is damaged": (
         write(f"{SERVER}.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-        "broker/plant-a/certificate", "update", "corrupt"),
-    "the certificate is empty": (write(f"{SERVER}.pem", b""), "broker/plant-a/certificate", "update", "corrupt"),
+        "broker/plant-a/certificate", "update", "corrupt", "done"),
+    "the certificate is empty": (
+        write(f"{SERVER}.pem", b""), "broker/plant-a/certificate", "update", "corrupt", "done"),
+    "the certificate is gone": (
+        remove(f"{SERVER}.pem"), "broker/plant-a/certificate", "create", "missing", "done"),
+    "the certificate and its key are gone": (
+        lambda project: shutil.rmtree(project.output / "brokers/plant-a"),
+        "broker/plant-a/private-key", "create", "missing", "done"),
     "the certificate lacks its usage": (
         again(extensions={x509.ExtendedKeyUsage: (CLIENT_ONLY, False)}),
-        "broker/plant-a/certificate", "update", "usage-changed"),
+        "broker/plant-a/certificate", "update", "usage-changed", "done"),
     "the certificate is an authority's": (
         again(extensions={x509.BasicConstraints: (x509.BasicConstraints(ca=True, path_length=None), True)}),
-        "broker/plant-a/certificate", "update", "usage-changed"),
+        "broker/plant-a/certificate", "update", "usage-changed", "done"),
     "the certificate has no key identifier of its issuer": (
         again(extensions={x509.AuthorityKeyIdentifier: None}),
-        "broker/plant-a/certificate", "update", "not-acceptable"),
+        "broker/plant-a/certificate", "update", "not-acceptable", "done"),
     "the certificate outlives its authority": (
-        again(not_after=NOW + timedelta(days=4000)), "broker/plant-a/certificate", "update", "outlives-issuer"),
-    "the authority is another": (other_authority, "broker/plant-a/certificate", "update", "issuer-changed"),
-    "the trusted authority is another": (foreign_trust, "broker/plant-a/trust", "update", "content-changed"),
+        again(not_after=NOW + timedelta(days=4000)),
+        "broker/plant-a/certificate", "update", "outlives-issuer", "done"),
+    "the authority is another": (
+        other_authority, "broker/plant-a/certificate", "update", "issuer-changed", "ca-replaced"),
+    "the trusted authority is another": (
+        foreign_trust, "broker/plant-a/trust", "update", "content-changed", "done"),
     "the trust file is damaged": (
-        write("brokers/plant-a/ca.pem", b"nonsense"), "broker/plant-a/trust", "update", "corrupt"),
+        write("brokers/plant-a/ca.pem", b"nonsense"), "broker/plant-a/trust", "update", "corrupt", "done"),
+    "the trust file is gone": (remove("brokers/plant-a/ca.pem"), "broker/plant-a/trust", "create", "missing", "done"),
     "the private key is damaged": (
         write(f"{SERVER}.key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
-        "broker/plant-a/private-key", "update", "corrupt"),
+        "broker/plant-a/private-key", "no-op", "corrupt", "corrupt"),
     "the private key is cut off": (
         lambda project: write(f"{SERVER}.key", (project.output / f"{SERVER}.key").read_bytes()[:80])(project),
-        "broker/plant-a/private-key", "update", "corrupt"),
+        "broker/plant-a/private-key", "no-op", "corrupt", "corrupt"),
     "the private key is not here": (
-        remove(f"{SERVER}.key"), "broker/plant-a/private-key", "no-op", "key-not-here"),
+        remove(f"{SERVER}.key"), "broker/plant-a/private-key", "no-op", None, "key-not-here"),
     "the private key is readable by others": (
-        chmod(f"{SERVER}.key", 0o644), "broker/plant-a/private-key", "chmod", "mode-changed"),
+        chmod(f"{SERVER}.key", 0o644), "broker/plant-a/private-key", "chmod", "mode-changed", "done"),
     "the private key's folder is open to others": (
-        chmod("brokers/plant-a", 0o755), "broker/plant-a/private-key", "chmod", "mode-changed"),
-    "the authority's key is not here": (remove("ca/ca.key"), "ca/private-key", "no-op", "key-not-here"),
-    "the authority's key is damaged": (write("ca/ca.key", b"nonsense"), "ca/private-key", "update", "corrupt"),
+        chmod("brokers/plant-a", 0o755), "broker/plant-a/private-key", "chmod", "mode-changed", "done"),
+    "the authority's key is not here": (remove("ca/ca.key"), "ca/private-key", "no-op", None, "no change"),
+    "the authority's key is damaged": (
+        write("ca/ca.key", b"nonsense"), "ca/private-key", "no-op", "corrupt", "corrupt"),
     "the authority's certificate is damaged": (
-        write("ca/ca.pem", b"nonsense"), "ca/certificate", "update", "corrupt"),
-    "the authority's certificate is gone": (remove("ca/ca.pem"), "ca/certificate", "create", "missing"),
+        write("ca/ca.pem", b"nonsense"), "ca/certificate", "update", "corrupt", "done"),
+    "the authority's certificate is gone": (remove("ca/ca.pem"), "ca/certificate", "create", "missing", "done"),
     "the authority's key and certificate are gone": (
-        lambda project: shutil.rmtree(project.output / "ca"), "ca/private-key", "create", "missing"),
-    "our lines in a file are not UTF-8": (write(".gitignore", b"\xff"), "folder/.gitignore", "update", "corrupt"),
+        lambda project: shutil.rmtree(project.output / "ca"), "ca/private-key", "create", "missing", "ca-replaced"),
+    "our lines in a file are not UTF-8": (
+        write(".gitignore", b"\xff"), "folder/.gitignore", "update", "corrupt", "unreadable"),
+    "our lines in a file were changed": (
+        write(".gitignore", b"mine\n"), "folder/.gitignore", "update", "content-changed", "done"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("spoil", "address", "action", "reason"), STATES.values(), ids=STATES.keys())
-def test_a_state_that_is_not_as_declared_is_blocked_with_its_reason_and_not_touched(
-    project: Project, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, address: str, action: str, reason: str | None
+@pytest.mark.parametrize(("spoil", "address", "action", "reason", "verdict"), STATES.values(), ids=STATES.keys())
+def test_a_state_is_planned_with_its_reason_carried_out_and_then_settled(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Spoil,
+    address: str,
+    action: str,
+    reason: str | None,
+    verdict: str,
 ) -> None:
     monkeypatch.setenv("BROKER_PASSWORD", "a password")
     project.write(SMALL)
@@ -156,16 +179,22 @@ def test_a_state_that_is_not_as_declared_is_blocked_with_its_reason_and_not_touc
     planned = project.run("plan", "--format", "json")
     plan = json.loads(planned.out)
     change = next(change for change in plan["changes"] if change["address"] == address)
-    blocked = {remark["address"]: remark for remark in plan["blocked"]}
-    assert blocked[address]["code"] == "not-yet"
+    assert planned.code == 0
     assert change["action"] == action
-    assert reason in {entry["code"] for entry in change["reasons"]}
-    assert planned.code == 1
+    assert reason in {entry["code"] for entry in change["reasons"]} | {None}
 
     applied = project.run("apply")
-    assert applied.code == 1
-    assert "Nothing to do" not in applied.out
+    if verdict == "done":
+        assert applied.code == 0, applied.out
+        again = json.loads(project.run("plan", "--format", "json").out)
+        assert {entry["action"] for entry in again["changes"]} == {"no-op"}
+        assert again["hazards"] == again["blocked"] == []
+        return
     assert project.files() == before
+    remarks = plan["hazards"] + plan["blocked"] + plan["notices"]
+    assert verdict in {remark["code"] for remark in remarks} | {"no change"}
+    expected = {"no change": 0, "key-not-here": 0, "ca-replaced": 4}
+    assert applied.code == expected.get(verdict, 1)
 
 
 def test_a_certificate_that_may_do_more_than_the_default_stays(project: Project) -> None:

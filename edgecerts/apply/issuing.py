@@ -1,7 +1,7 @@
 """Making one file of a plan: generating, signing and encoding, then handing it to the writer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -12,6 +12,7 @@ from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
     LOG_FOLDER,
+    PRIVATE_KEY_MODE,
     PUBLIC_MODE,
     Address,
     CertificateArtifact,
@@ -19,11 +20,11 @@ from edgecerts.desired.graph import (
     TextArtifact,
     TrustArtifact,
 )
-from edgecerts.errors import InvalidKeyError
+from edgecerts.errors import InvalidCertificateError, InvalidKeyError
 from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import LogEntry, format_log_entry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
-from edgecerts.pki.certificates import Issuer, encode_certificates, issue_certificate
+from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
 from edgecerts.pki.private_keys import (
     PrivateKey,
     encode_private_key,
@@ -32,7 +33,7 @@ from edgecerts.pki.private_keys import (
     spki_sha256,
 )
 from edgecerts.pki.x509_names import name_text
-from edgecerts.plan.model import Change
+from edgecerts.plan.model import Action, Change, KeySource
 
 
 @dataclass(kw_only=True)
@@ -60,14 +61,20 @@ class Workshop:
             EdgecertsError: it could not be made; the file is as it was.
         """
         artifact = change.artifact
-        if isinstance(artifact, TextArtifact):
+        if change.action is Action.CHMOD:
+            self.folder.chmod(artifact.path, PRIVATE_KEY_MODE)
+        elif isinstance(artifact, TextArtifact):
             self._write_text(artifact)
         elif isinstance(artifact, PrivateKeyArtifact):
-            self._make_private_key(artifact)
+            self._write_private_key(artifact, change.action)
         elif isinstance(artifact, CertificateArtifact):
-            self._make_certificate(artifact, change)
-        else:
+            self._write_certificate(artifact, change)
+        elif isinstance(artifact, TrustArtifact):
             self._write_trust(artifact)
+        elif artifact.is_private_key:
+            self.folder.set_aside(artifact.path, self._stamp())
+        else:
+            self.folder.delete(artifact.path)
 
     def forget(self, address: Address) -> None:
         """Drops a key that is no longer needed, so that a fleet does not fill the memory."""
@@ -78,34 +85,53 @@ class Workshop:
         content = merge_section(found.value or "", artifact.content)
         self.folder.replace(artifact.path, content.encode("utf-8"), mode=artifact.mode)
 
-    def _make_private_key(self, artifact: PrivateKeyArtifact) -> None:
-        key = generate_private_key(artifact.key_type)
-        password = self.keys.passwords.get(str(artifact.address))
+    def _write_private_key(self, artifact: PrivateKeyArtifact, action: Action) -> None:
+        address = str(artifact.address)
+        made = action in (Action.CREATE, Action.REKEY)
+        key = generate_private_key(artifact.key_type) if made else self.keys.opened[address]
+        password = self.keys.passwords.get(address)
         if artifact.password is not None and password is None:
             raise InvalidKeyError(f"no password was fetched for {artifact.path}")
         pem = encode_private_key(key, password.reveal() if password else None)
         # What cannot be opened again must not be the only copy of a key.
         if load_private_key(pem, password.reveal() if password else None).public_key() != key.public_key():
-            raise InvalidKeyError(f"the new key for {artifact.path} does not read back as it was made")
-        self.folder.create(artifact.path, pem, mode=artifact.mode)
-        self._made_keys[str(artifact.address)] = key
+            raise InvalidKeyError(f"the key for {artifact.path} does not read back as it was made")
+        if action is Action.CREATE:
+            self.folder.create(artifact.path, pem, mode=artifact.mode)
+        elif action is Action.REKEY:
+            self.folder.set_aside(artifact.path, self._stamp())
+            self.folder.create(artifact.path, pem, mode=artifact.mode)
+        else:
+            self.folder.replace(artifact.path, pem, mode=artifact.mode)
+        self._made_keys[address] = key
 
-    def _make_certificate(self, artifact: CertificateArtifact, change: Change) -> None:
-        assert change.period is not None  # noqa: S101 (the planner gives every issued certificate its period)
-        key = self._private_key(Address(identity=artifact.address.identity, part="private-key"))
-        signer = self.certificates.get(str(artifact.issuer))
+    def _write_certificate(self, artifact: CertificateArtifact, change: Change) -> None:
+        issuance = change.issuance
+        assert issuance is not None  # noqa: S101 (the planner says how every certificate is issued)
         issuer_key = self._private_key(Address(identity=artifact.issuer.identity, part="private-key"))
+        lineage = issuance.lineage
         certificate = issue_certificate(
-            artifact.spec,
-            change.period,
-            public_key=key.public_key(),
-            issuer=Issuer(certificate=signer, private_key=issuer_key),
+            replace(
+                artifact.spec,
+                name=lineage.name if lineage else None,
+                subject_key_id=bytes.fromhex(lineage.key_id) if lineage and lineage.key_id else None,
+            ),
+            issuance.period,
+            public_key=self._public_key(artifact, issuance.key),
+            issuer=Issuer(
+                certificate=None if artifact.spec.is_ca else self.certificates[str(artifact.issuer)],
+                private_key=issuer_key,
+            ),
         )
         facts = describe_certificate(certificate)
         entry = self._log_entry(facts, change, issuer_key=spki_sha256(issuer_key.public_key()))
         # On record before anybody can see it: a certificate that is lost can then still be revoked.
         self.folder.append(f"{LOG_FOLDER}/{self.now:%Y}.jsonl", format_log_entry(entry), mode=PUBLIC_MODE)
-        self.folder.create(artifact.path, encode_certificates(certificate), mode=artifact.mode)
+        pem = encode_certificates(certificate)
+        if change.action is Action.CREATE:
+            self.folder.create(artifact.path, pem, mode=artifact.mode)
+        else:
+            self.folder.replace(artifact.path, pem, mode=artifact.mode)
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
 
@@ -115,7 +141,19 @@ class Workshop:
         for facts in (facts for certificates in others for facts in certificates):
             if facts.certificate not in trusted:
                 trusted.append(facts.certificate)
-        self.folder.create(artifact.path, encode_certificates(*trusted), mode=artifact.mode)
+        self.folder.replace(artifact.path, encode_certificates(*trusted), mode=artifact.mode)
+
+    def _public_key(self, artifact: CertificateArtifact, source: KeySource) -> PublicKey:
+        if source is not KeySource.CERTIFICATE:
+            return self._private_key(Address(identity=artifact.address.identity, part="private-key")).public_key()
+        found = self.inventory.certificates[artifact.path].value
+        if not found:
+            raise InvalidCertificateError(f"{artifact.path} is gone, and with it the public key")
+        return usable_public_key(found[0].certificate)
+
+    def _stamp(self) -> str:
+        """The name under which a replaced key is kept."""
+        return f"{self.now:%Y%m%dT%H%M%SZ}"
 
     def _private_key(self, address: Address) -> PrivateKey:
         keys: tuple[Mapping[str, PrivateKey], ...] = (self._made_keys, self.keys.opened)
@@ -126,7 +164,7 @@ class Workshop:
 
     def _log_entry(self, facts: CertificateFacts, change: Change, *, issuer_key: str) -> LogEntry:
         return LogEntry(
-            serial=f"{facts.serial_number:x}",
+            serial=facts.serial,
             address=str(change.address),
             issuer_key=issuer_key,
             subject=name_text(facts.certificate.subject),

@@ -9,7 +9,7 @@ from edgecerts.errors import EdgecertsError, InvalidKeyError, WrongPasswordError
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError
 from edgecerts.observed.inventory import Inventory
 from edgecerts.pki.private_keys import PrivateKey, load_private_key, spki_sha256
-from edgecerts.plan.model import Change, Plan
+from edgecerts.plan.model import KeySource, NeedKind, Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,33 +28,36 @@ class KeyRing:
 def gather_keys(
     plan: Plan, graph: Graph, inventory: Inventory, *, reader: FolderReader, sources: SecretSources
 ) -> KeyRing:
-    """Fetches every password of the plan's needs and opens every existing key that signs or is certified.
+    """Fetches every password of the plan's needs and opens every existing key that it names.
 
     Raises:
         SecretError: a password source gives nothing usable.
         WrongPasswordError: a password does not open its key.
         InvalidKeyError: a key is damaged, or is not the one of its certificate.
     """
-    changes = {str(change.address): change for change in plan.pending}
-    made = set(plan.new_keys)
-    paths = {identity.private_key.address: identity.private_key.path for identity in graph.identities}
-    passwords = {str(need.address): sources.fetch(need, new=paths[need.address] in made) for need in plan.needs}
-    signing = any(change.issues for change in plan.pending)
-    opened = {}
-    for identity in graph.identities:
-        is_signer = signing and identity in graph.authorities
-        if identity.private_key.path not in made and (is_signer or _is_certified(identity, changes)):
-            address = str(identity.private_key.address)
-            opened[address] = _open_key(identity, inventory, reader, passwords.get(address))
+    identities = {identity.private_key.address: identity for identity in graph.identities}
+    certified_again = {
+        change.address.identity
+        for change in plan.pending
+        if change.issuance is not None and change.issuance.key is KeySource.KEY_FILE
+    }
+    passwords, opened = {}, {}
+    for need in plan.needs:
+        if need.source is not None:
+            encrypted = inventory.private_keys[need.path].encrypted and need.path not in plan.new_keys
+            passwords[str(need.address)] = sources.fetch(need.source, need.address, new=not encrypted)
+    for need in plan.needs:
+        if need.kind is NeedKind.KEY:
+            identity = identities[need.address]
+            encrypted = inventory.private_keys[need.path].encrypted
+            key = _open_key(identity, reader, passwords.get(str(need.address)) if encrypted else None)
+            if identity.address not in certified_again:
+                _check_pair(identity, inventory, key)
+            opened[str(need.address)] = key
     return KeyRing(passwords=passwords, opened=opened)
 
 
-def _is_certified(identity: Identity, changes: Mapping[str, Change]) -> bool:
-    change = changes.get(str(identity.certificate.address))
-    return change is not None and change.issues
-
-
-def _open_key(identity: Identity, inventory: Inventory, reader: FolderReader, password: Secret | None) -> PrivateKey:
+def _open_key(identity: Identity, reader: FolderReader, password: Secret | None) -> PrivateKey:
     path = identity.private_key.path
     try:
         found = reader.read(path)
@@ -63,18 +66,21 @@ def _open_key(identity: Identity, inventory: Inventory, reader: FolderReader, pa
     if found is None:
         raise InvalidKeyError(f"{path} is gone")
     try:
-        key = load_private_key(found.data, password.reveal() if password else None)
+        return load_private_key(found.data, password.reveal() if password else None)
     except WrongPasswordError as error:
         raise WrongPasswordError(f"{path}: {error.message}", hint=_source_hint(identity)) from error
     except EdgecertsError as error:
         raise InvalidKeyError(f"{path}: {error.message}") from error
+
+
+def _check_pair(identity: Identity, inventory: Inventory, key: PrivateKey) -> None:
+    """A pair that planning may not have been able to compare."""
     certificate = inventory.certificates[identity.certificate.path]
     if certificate.value and spki_sha256(key.public_key()) != certificate.value[0].spki_sha256:
         raise InvalidKeyError(
-            f"{path} is not the key of {identity.certificate.path}",
+            f"{identity.private_key.path} is not the key of {identity.certificate.path}",
             hint="bring back the two that belong together; nothing was written",
         )
-    return key
 
 
 def _source_hint(identity: Identity) -> str | None:

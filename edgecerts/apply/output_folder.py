@@ -15,6 +15,7 @@ from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_K
 from edgecerts.errors import StorageError
 
 _STAGING = f"{LOCAL_FOLDER}/staging"
+_REPLACED = f"{LOCAL_FOLDER}/replaced"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -67,6 +68,56 @@ class OutputFolder:
             os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
             os.fsync(folder)
 
+    def chmod(self, path: str, mode: int) -> None:
+        """Narrows a private key's permissions and those of its folder.
+
+        Raises:
+            StorageError: it is not a plain file, or this user may not.
+        """
+        with self._reporting(path), self._folder(path) as (folder, name):
+            make_private(folder)
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
+            try:
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def set_aside(self, path: str, stamp: str) -> None:
+        """Moves a private key that is replaced or pruned to the local folder, where it is kept for a while.
+
+        A key that is not there is nothing to move.
+
+        Args:
+            path: the key's.
+            stamp: tells it from others of the same path.
+        """
+        kept = f"{_REPLACED}/{stamp}-{secrets.token_hex(4)}-{path.replace('/', '-')}"
+        with (
+            self._reporting(path),
+            self._folder(path) as (folder, name),
+            self._folder(kept) as (keep, new_name),
+        ):
+            if not _exists(name, folder):
+                return
+            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=keep)
+            os.fsync(keep)
+            os.fsync(folder)
+
+    def delete(self, path: str) -> None:
+        """Removes a public file, then its folder if nothing is left in it.
+
+        Raises:
+            StorageError: this user may not.
+        """
+        with self._reporting(path), self._folder(path) as (folder, name):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+            os.fsync(folder)
+        parent = path.rpartition("/")[0]
+        with self._reporting(path), self._folder(parent) as (folder, name), contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=folder)
+
     def append(self, path: str, line: str, *, mode: int) -> None:
         """Adds one line to a file and syncs it before it returns. A torn last line is ended first.
 
@@ -100,7 +151,7 @@ class OutputFolder:
         staged = secrets.token_hex(8)
         with self._folder(f"{_STAGING}/{staged}") as (staging, _), self._folder(path) as (folder, name):
             if mode == PRIVATE_KEY_MODE:
-                _make_private(folder)
+                make_private(folder)
             descriptor = os.open(staged, _NEW_FILE, PRIVATE_KEY_MODE, dir_fd=staging)
             try:
                 try:
@@ -148,7 +199,7 @@ def make_private_folder(name: str, parent: int) -> None:
     os.fsync(parent)
 
 
-def _make_private(folder: int) -> None:
+def make_private(folder: int) -> None:
     """A private key's folder is as private as the key, also one that somebody made before."""
     if stat.S_IMODE(os.fstat(folder).st_mode) & ~PRIVATE_FOLDER_MODE:
         os.fchmod(folder, PRIVATE_FOLDER_MODE)

@@ -1,7 +1,7 @@
 """One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,14 +13,16 @@ from edgecerts.apply.lock import locked
 from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import Graph, PrivateKeyArtifact
+from edgecerts.desired.graph import Graph
 from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.model import Action, Plan
+from edgecerts.plan.model import Action, Change, HazardCode, Plan
+from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.planner import DEFAULTS
 
 OnPlan = Callable[[Plan], None]
 
@@ -47,11 +49,12 @@ class Run:
     sources: SecretSources
     job: str
     on_plan: OnPlan
+    options: PlanOptions = DEFAULTS
 
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
         inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
-        return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest)
+        return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest, options=self.options)
 
 
 def run_apply(run: Run) -> ApplyReport:
@@ -84,8 +87,12 @@ def run_apply(run: Run) -> ApplyReport:
             job=run.job,
         )
         outcomes = _carry_out(plan, workshop)
-        after, settled = _look_again(run)
-        return _report(run, plan, {key: _confirm(outcome, settled) for key, outcome in outcomes.items()}, after)
+        after, again = _look_again(run)
+        settled = frozenset(change.artifact.path for change in again.settled)
+        confirmed = {
+            address: _confirm(outcome, settled, frozenset(again.unmanaged)) for address, outcome in outcomes.items()
+        }
+        return _report(run, plan, confirmed, after)
 
 
 def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.Certificate]:
@@ -104,6 +111,9 @@ def _carry_out(plan: Plan, workshop: Workshop) -> dict[str, Outcome]:
     for change in plan.pending:
         identity = change.address.identity
         cause = next((name for name in (identity, "ca", "folder") if name in failed), None)
+        if identity == "folder" and failed:
+            # The folder's files that come late let keys into a repository which this run encrypts.
+            cause = min(failed)
         if cause is not None:
             outcomes[str(change.address)] = Outcome(
                 change=change, status=Status.SKIPPED, error=f"it depends on {cause}, which failed"
@@ -121,17 +131,17 @@ def _carry_out(plan: Plan, workshop: Workshop) -> dict[str, Outcome]:
     return outcomes
 
 
-def _look_again(run: Run) -> tuple[Inventory, frozenset[str]]:
-    """Reads the folder from disk; also returns the addresses that are now as declared."""
-    inventory, plan = run.look()
-    blocked = plan.blocked_addresses
-    addresses = (str(change.address) for change in plan.changes if change.action is Action.NO_OP)
-    return inventory, frozenset(address for address in addresses if address not in blocked)
+def _look_again(run: Run) -> tuple[Inventory, Plan]:
+    """Reads the folder from disk and plans without the requests that were carried out."""
+    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False)
+    return replace(run, options=settled).look()
 
 
-def _confirm(outcome: Outcome, settled: frozenset[str]) -> Outcome:
-    """What is said to be done has been read from disk and is as declared."""
-    if outcome.status is not Status.DONE or str(outcome.change.address) in settled:
+def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str]) -> Outcome:
+    """What is said to be done has been read from disk and is as declared; what was deleted is gone."""
+    path = outcome.change.artifact.path
+    gone = outcome.change.action is Action.DELETE and path not in unmanaged
+    if outcome.status is not Status.DONE or path in settled or gone:
         return outcome
     return Outcome(
         change=outcome.change,
@@ -142,22 +152,36 @@ def _confirm(outcome: Outcome, settled: frozenset[str]) -> Outcome:
 
 
 def _report(run: Run, plan: Plan, outcomes: Mapping[str, Outcome], after: Inventory) -> ApplyReport:
-    """Puts the outcomes in the plan's order, together with what was blocked."""
+    """Puts the outcomes in the plan's order, together with what was blocked or refused."""
     everything = {**outcomes}
     changes = {str(change.address): change for change in plan.changes}
     for remark in plan.blocked:
         everything[remark.address] = Outcome(
             change=changes[remark.address], status=Status.BLOCKED, error=remark.message, hint=remark.hint
         )
+    for change in plan.refused:
+        everything[str(change.address)] = Outcome(change=change, status=Status.REFUSED, error=_refusal(plan, change))
     ordered = [everything[str(change.address)] for change in plan.changes if str(change.address) in everything]
     done = [outcome.change for outcome in ordered if outcome.status is Status.DONE]
     made = [change.artifact for change in done]
-    root = run.graph.authorities[0].certificate
-    authority = after.certificates[root.path].value if root in made else None
+    root = run.graph.authorities[0]
+    new_authority = any(
+        change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
+    ) or any(change.address == root.certificate.address and change.action is Action.CREATE for change in done)
+    authority = after.certificates[root.certificate.path].value if new_authority else None
     return ApplyReport(
         plan=plan,
         outcomes=tuple(ordered),
         new_authority=authority[0].spki_sha256 if authority else None,
         deliver=plan_deliveries(run.graph.end_entities, done),
-        new_keys=tuple(artifact.path for artifact in made if isinstance(artifact, PrivateKeyArtifact)),
+        new_keys=tuple(artifact.path for artifact in made if artifact.path in plan.new_keys),
+    )
+
+
+def _refusal(plan: Plan, change: Change) -> str:
+    """The hazard that a change is refused for."""
+    return next(
+        hazard.code
+        for hazard in plan.refusals
+        if HazardCode(hazard.code).refuses_everything or hazard.address == change.address.identity
     )

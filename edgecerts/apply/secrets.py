@@ -12,7 +12,6 @@ from edgecerts.desired.graph import Address
 from edgecerts.errors import SecretError
 from edgecerts.manifest.model import PasswordSource
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH
-from edgecerts.plan.model import Need
 
 COMMAND_SECONDS = 30
 MAX_SECRET_BYTES = 64 * 1024
@@ -67,24 +66,25 @@ class SecretSources:
     hidden: frozenset[str] = frozenset()
     _known: dict[PasswordSource, Secret] = field(default_factory=dict, repr=False)
 
-    def fetch(self, need: Need, *, new: bool) -> Secret:
+    def fetch(self, source: PasswordSource, address: Address, *, new: bool) -> Secret:
         """Gets one password.
 
         Args:
-            need: whose it is and where it comes from.
+            source: where it comes from.
+            address: the private key that it is for.
             new: it will encrypt a new key; then a prompt asks twice, and a CA's must be long enough.
 
         Raises:
             SecretError: the source gives nothing usable. The message names the source and never the password.
         """
-        source, owner = need.source, str(need.address)
+        owner = str(address)
         if source.prompt and not self._is_given(source.env):
             secret = self._prompt(owner, twice=new)
         else:
             if source not in self._known:
                 self._known[source] = self._read(source, owner)
             secret = self._known[source]
-        if new and _is_authority(need.address) and len(secret) < CA_PASSWORD_LENGTH:
+        if new and _is_authority(address) and len(secret) < CA_PASSWORD_LENGTH:
             raise SecretError(
                 f"the password for {owner} has fewer than {CA_PASSWORD_LENGTH} characters ({source})",
                 hint="a CA's key is worth a long one; a password manager makes it",

@@ -43,12 +43,35 @@ class SchemaName(enum.StrEnum):
     APPLY = "apply"
 
 
+@enum.unique
+class HazardName(enum.StrEnum):
+    """The hazards that can be allowed."""
+
+    CA_REPLACED = "ca-replaced"
+    CLOCK_BEHIND = "clock-behind"
+    FOREIGN_FILE = "foreign-file"
+
+
 ManifestOption = Annotated[Path, typer.Option("-f", "--file", help="The manifest.", show_default=True)]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", help="The output folder, in place of the manifest's `output`.", show_default=False),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
+
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="ADDRESS", help="Only this identity or file, with what it depends on."),
+]
+ReplaceOption = Annotated[
+    list[str] | None,
+    typer.Option("--replace", metavar="ADDRESS", help="Make this again, or `missing-keys`: a new key for each."),
+]
+PruneOption = Annotated[bool, typer.Option("--prune", help="Delete our files of entries that left the manifest.")]
+AllowOption = Annotated[list[HazardName] | None, typer.Option("--allow", metavar="HAZARD", help="Accept this hazard.")]
+DetailedOption = Annotated[
+    bool, typer.Option("--detailed-exitcode", help="Exit with 2 where there are changes, for gates and hooks.")
+]
 
 _DEFAULT_MANIFEST = Path("pki.yaml")
 
@@ -86,12 +109,26 @@ def validate_command(file: ManifestOption = _DEFAULT_MANIFEST) -> None:
 
 @app.command("plan")
 def plan_command(
-    file: ManifestOption = _DEFAULT_MANIFEST, output: OutputOption = None, format_: FormatOption = Format.TEXT
+    file: ManifestOption = _DEFAULT_MANIFEST,
+    output: OutputOption = None,
+    format_: FormatOption = Format.TEXT,
+    target: TargetOption = None,
+    replace: ReplaceOption = None,
+    prune: PruneOption = False,
+    allow: AllowOption = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="WHEN", help="Plan for this time: a date, or RFC 3339.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show what is as declared, too.")] = False,
+    detailed_exitcode: DetailedOption = False,
 ) -> None:
     """Show what apply would do and why. Opens no password source and changes nothing."""
+    from edgecerts.cli.choices import Choices
     from edgecerts.cli.plan import show_plan
 
-    raise typer.Exit(show_plan(file, output, as_json=format_ is Format.JSON))
+    choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
+    code = show_plan(file, output, choices, form=format_.value, at=at, show_all=all_, detailed=detailed_exitcode)
+    raise typer.Exit(code)
 
 
 @app.command("apply")
@@ -99,14 +136,22 @@ def apply_command(
     file: ManifestOption = _DEFAULT_MANIFEST,
     output: OutputOption = None,
     format_: FormatOption = Format.TEXT,
+    target: TargetOption = None,
+    replace: ReplaceOption = None,
+    prune: PruneOption = False,
+    allow: AllowOption = None,
+    detailed_exitcode: DetailedOption = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> None:
-    """Make what is missing. Does nothing where everything is as declared."""
+    """Carry out the plan. Does nothing where everything is as declared."""
     if yes:
         raise UsageError("apply never asks for confirmation, so there is no --yes", hint="run edgecerts apply alone")
     from edgecerts.cli.apply import apply
+    from edgecerts.cli.choices import Choices
 
-    raise typer.Exit(apply(file, output, as_json=format_ is Format.JSON))
+    choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
+    code = apply(file, output, choices, as_json=format_ is Format.JSON, detailed=detailed_exitcode)
+    raise typer.Exit(code)
 
 
 @app.command("schema")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from edgecerts.apply import Run, run_apply
 from edgecerts.apply.job import describe_job
+from edgecerts.apply.report import Status
 from edgecerts.apply.secrets import SecretSources
+from edgecerts.cli.choices import Choices
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
 from edgecerts.cli.project import Project, open_project
@@ -17,11 +19,12 @@ from edgecerts.report.apply_text import render_apply_text
 from edgecerts.report.style import Style
 
 
-def apply(path: Path, output: Path | None, *, as_json: bool) -> ExitCode:
+def apply(path: Path, output: Path | None, choices: Choices, *, as_json: bool, detailed: bool) -> ExitCode:
     """Carries out the plan and prints what was done.
 
     Raises:
         StorageError, ManifestError: the manifest or the output folder cannot be used.
+        UsageError: a flag cannot be used.
         SecretError, InvalidKeyError: before anything is written.
     """
     project = open_project(path, output)
@@ -29,7 +32,8 @@ def apply(path: Path, output: Path | None, *, as_json: bool) -> ExitCode:
 
     def name_needs(plan: Plan) -> None:
         for need in plan.needs:
-            console.tell(f"needs the {need.kind} for {need.address}, from {need.source}\n")
+            if need.source is not None:
+                console.tell(f"needs {need}\n")
 
     run = Run(
         graph=project.graph,
@@ -40,6 +44,7 @@ def apply(path: Path, output: Path | None, *, as_json: bool) -> ExitCode:
         sources=_secret_sources(project, console),
         job=describe_job(os.environ),
         on_plan=name_needs,
+        options=choices.options(project.graph),
     )
     report = run_apply(run)
     if as_json:
@@ -47,7 +52,8 @@ def apply(path: Path, output: Path | None, *, as_json: bool) -> ExitCode:
     else:
         style = Style(colour=console.has_colour, width=console.width)
         console.result(render_apply_text(report, style=style, output=str(project.output)))
-    return report.exit_code
+    wrote = detailed and report.exit_code is ExitCode.DONE and report.count(Status.DONE) > 0
+    return ExitCode.CHANGES_PENDING if wrote else report.exit_code
 
 
 def _secret_sources(project: Project, console: Console) -> SecretSources:

@@ -11,7 +11,7 @@ from edgecerts.desired.graph import (
     RenewalRule,
     TrustArtifact,
 )
-from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, RenewBefore
+from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, Rekey, RenewBefore
 from edgecerts.pki.certificates import CertificateSpec
 from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
 
@@ -45,6 +45,7 @@ def _build_authority(authority: Authority) -> Identity:
             key_type_declared="key_type" in authority.declared,
             password=authority.password,
             held=KeyHeld.HERE,
+            rekey_on_renew=False,
         ),
         certificate=CertificateArtifact(
             address=certificate,
@@ -83,6 +84,7 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             key_type_declared="key_type" in entity.declared,
             password=entity.password,
             held=entity.key_held,
+            rekey_on_renew=entity.rekey is Rekey.ON_RENEW,
         ),
         certificate=CertificateArtifact(
             address=Address(identity=address, part="certificate"),

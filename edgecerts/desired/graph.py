@@ -78,6 +78,7 @@ class PrivateKeyArtifact:
     Attributes:
         key_type: what a new key would be.
         key_type_declared: whether the manifest says so; only then is an existing key compared with it.
+        rekey_on_renew: a certificate that is renewed gets a new key as well.
     """
 
     address: Address
@@ -86,6 +87,7 @@ class PrivateKeyArtifact:
     key_type_declared: bool
     password: PasswordSource | None
     held: KeyHeld
+    rekey_on_renew: bool
     mode: int = PRIVATE_KEY_MODE
 
 
@@ -120,7 +122,16 @@ class TrustArtifact:
     mode: int = PUBLIC_MODE
 
 
-Artifact = TextArtifact | PrivateKeyArtifact | CertificateArtifact | TrustArtifact
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftoverArtifact:
+    """A file of ours that belongs to nothing in the manifest (any more)."""
+
+    address: Address
+    path: str
+    is_private_key: bool
+
+
+Artifact = TextArtifact | PrivateKeyArtifact | CertificateArtifact | TrustArtifact | LeftoverArtifact
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

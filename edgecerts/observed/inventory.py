@@ -53,6 +53,21 @@ ABSENT: Observed[None] = Observed(state=State.ABSENT)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Leftover:
+    """A folder of a broker or client that the manifest does not have (any more).
+
+    Attributes:
+        address: what its address would be.
+        paths: our files in it.
+        certificate: its certificate.
+    """
+
+    address: str
+    paths: tuple[str, ...]
+    certificate: Observed[tuple[CertificateFacts, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Inventory:
     """Everything that was found.
 
@@ -60,7 +75,7 @@ class Inventory:
         private_keys, certificates, texts: by path relative to the output folder, for every artifact of the graph.
         also_trusted: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
-        unmanaged: paths that have the name and place of our files, but belong to nothing in the graph.
+        leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
     """
 
     private_keys: Mapping[str, Observed[KeyFacts]]
@@ -68,4 +83,4 @@ class Inventory:
     texts: Mapping[str, Observed[str]]
     also_trusted: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
     log: tuple[LogEntry, ...]
-    unmanaged: tuple[str, ...]
+    leftovers: tuple[Leftover, ...]

@@ -14,7 +14,7 @@ from edgecerts.desired.graph import (
 )
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
 from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, FoundFile, NotReadableError
-from edgecerts.observed.inventory import Inventory, Observed, State
+from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry, parse_log
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
@@ -55,7 +55,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         texts=texts,
         also_trusted=_scan_also_trusted(graph, manifest_folder),
         log=tuple(_scan_log(reader)),
-        unmanaged=tuple(_scan_unmanaged(reader, graph)),
+        leftovers=tuple(_scan_leftovers(reader, graph)),
     )
 
 
@@ -123,8 +123,8 @@ def _scan_log(reader: FolderReader) -> Iterator[LogEntry]:
             yield from parse_log(found.data.decode("utf-8", errors="replace"))
 
 
-def _scan_unmanaged(reader: FolderReader, graph: Graph) -> Iterator[str]:
-    """Files with our names in folders of brokers and clients that the manifest does not have (any more)."""
+def _scan_leftovers(reader: FolderReader, graph: Graph) -> Iterator[Leftover]:
+    """Folders of brokers and clients that the manifest does not have (any more), with our files in them."""
     managed = {identity.folder for identity in graph.identities}
     for parent, our_names in _OUR_NAMES.items():
         for name in reader.names(parent):
@@ -132,4 +132,10 @@ def _scan_unmanaged(reader: FolderReader, graph: Graph) -> Iterator[str]:
             if folder in managed:
                 continue
             present = set(reader.names(folder))
-            yield from (f"{folder}/{our_name}" for our_name in our_names if our_name in present)
+            paths = tuple(f"{folder}/{our_name}" for our_name in our_names if our_name in present)
+            if paths:
+                yield Leftover(
+                    address=f"{parent.removesuffix('s')}/{name}",
+                    paths=paths,
+                    certificate=_observe(reader, f"{folder}/{our_names[1]}", parse_certificates),
+                )

@@ -14,7 +14,7 @@ from edgecerts.errors import InvalidCertificateError
 from edgecerts.pki.certificates import USAGE_OIDS, is_signed_by
 from edgecerts.pki.pem import split_pem
 from edgecerts.pki.private_keys import key_type_name, spki_sha256
-from edgecerts.pki.x509_names import name_attributes, parse_general_names
+from edgecerts.pki.x509_names import name_attributes, name_text, parse_general_names
 
 _USAGES = {oid: usage.value for usage, oid in USAGE_OIDS.items()}
 _SHA1 = (SignatureAlgorithmOID.RSA_WITH_SHA1, SignatureAlgorithmOID.ECDSA_WITH_SHA1)
@@ -37,6 +37,7 @@ class CertificateFacts:
     Attributes:
         version: 1 or 3, as people count.
         subject: the attributes in order, as (manifest's field name or dotted OID, value).
+        issuer_text: the issuer's name for people.
         subject_der: the subject as encoded; names are equal where these bytes are (RFC 5280 §6.1.3).
         not_before: in UTC, as is `not_after`.
         alt_names: the entries of the SAN as text; empty where there is none.
@@ -55,6 +56,7 @@ class CertificateFacts:
     subject: tuple[tuple[str, str], ...]
     subject_der: bytes = field(repr=False)
     issuer_der: bytes = field(repr=False)
+    issuer_text: str
     not_before: datetime
     not_after: datetime
     alt_names: frozenset[str]
@@ -69,6 +71,11 @@ class CertificateFacts:
     sha256: str
     weak_signature: bool
     certificate: x509.Certificate = field(repr=False, compare=False)
+
+    @property
+    def serial(self) -> str:
+        """The serial number as 40 hexadecimal digits: 20 octets, the most that RFC 5280 §4.1.2.2 allows."""
+        return f"{self.serial_number:040x}"
 
 
 def parse_certificates(pem: bytes) -> tuple[CertificateFacts, ...]:
@@ -109,6 +116,7 @@ def describe_certificate(certificate: x509.Certificate) -> CertificateFacts:
         subject=name_attributes(certificate.subject),
         subject_der=certificate.subject.public_bytes(),
         issuer_der=certificate.issuer.public_bytes(),
+        issuer_text=name_text(certificate.issuer),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         alt_names=parse_general_names(san) if san else frozenset(),

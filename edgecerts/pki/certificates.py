@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgecerts.errors import InvalidCertificateError
@@ -27,12 +27,16 @@ class CertificateSpec:
     Attributes:
         alt_names: in the order in which they are written; none leaves the extension out.
         usages: what an end entity may do; empty for an authority.
+        name: the subject as it is to be encoded, where it must be the same as before byte for byte.
+        subject_key_id: the subject key identifier, where it must be the same as before; else it is derived.
     """
 
     is_ca: bool
     subject: Subject
     alt_names: tuple[AltName, ...]
     usages: frozenset[Usage]
+    name: x509.Name | None = None
+    subject_key_id: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +74,8 @@ def issue_certificate(
     Raises:
         InvalidCertificateError: what was signed is not what was asked for; nothing may use it.
     """
-    subject = build_name(spec.subject)
+    subject = spec.name or build_name(spec.subject)
+    ski = _subject_key_identifier(spec, public_key)
     signer = issuer.certificate
     builder = (
         x509.CertificateBuilder()
@@ -89,9 +94,8 @@ def issue_certificate(
     if spec.alt_names:
         names = x509.SubjectAlternativeName(build_general_names(spec.alt_names))
         builder = builder.add_extension(names, critical=False)
-    # The SHA-1 here is an identifier, not a signature: method 1 of RFC 5280 §4.2.1.2, which every tool expects.
-    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    builder = builder.add_extension(_authority_key_identifier(signer, public_key), critical=False)
+    builder = builder.add_extension(ski, critical=False)
+    builder = builder.add_extension(_authority_key_identifier(signer, ski), critical=False)
     signed = builder.sign(issuer.private_key, signature_hash(issuer.private_key))
     certificate = x509.load_der_x509_certificate(signed.public_bytes(serialization.Encoding.DER))
     _verify_issued(certificate, period, public_key=public_key, issuer=signer or certificate)
@@ -127,20 +131,35 @@ def _key_usage(spec: CertificateSpec, public_key: PublicKey) -> x509.KeyUsage:
     )
 
 
-def _authority_key_identifier(signer: x509.Certificate | None, public_key: PublicKey) -> x509.AuthorityKeyIdentifier:
+def _subject_key_identifier(spec: CertificateSpec, public_key: PublicKey) -> x509.SubjectKeyIdentifier:
+    if spec.subject_key_id is not None:
+        return x509.SubjectKeyIdentifier(spec.subject_key_id)
+    # The SHA-1 here is an identifier, not a signature: method 1 of RFC 5280 §4.2.1.2, which every tool expects.
+    return x509.SubjectKeyIdentifier.from_public_key(public_key)
+
+
+def _authority_key_identifier(
+    signer: x509.Certificate | None, own: x509.SubjectKeyIdentifier
+) -> x509.AuthorityKeyIdentifier:
+    """The issuer's subject key identifier, copied (RFC 5280 §4.2.1.1); a root's is its own."""
     if signer is None:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key)
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
     try:
         ski = signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(_as_public_key(signer))
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(usable_public_key(signer))
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski)
 
 
-def _as_public_key(certificate: x509.Certificate) -> PublicKey:
+def usable_public_key(certificate: x509.Certificate) -> PublicKey:
+    """A certificate's public key.
+
+    Raises:
+        InvalidCertificateError: it is of a kind that does not sign.
+    """
     public_key = certificate.public_key()
     if not isinstance(public_key, PublicKey):
-        raise InvalidCertificateError("the issuer's key is of a kind that cannot sign here")
+        raise InvalidCertificateError("the certificate's key is of a kind that cannot sign here")
     return public_key
 
 
@@ -166,6 +185,27 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKey) -> bool:
+    """Whether the certificate carries a signature of this key. Says nothing about names, dates or usages."""
+    signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    algorithm = certificate.signature_hash_algorithm
+    try:
+        if isinstance(public_key, ed25519.Ed25519PublicKey):
+            public_key.verify(signature, signed)
+        elif algorithm is None:
+            return False
+        elif isinstance(public_key, ec.EllipticCurvePublicKey):
+            public_key.verify(signature, signed, ec.ECDSA(algorithm))
+        else:
+            scheme = certificate.signature_algorithm_parameters
+            if not isinstance(scheme, padding.AsymmetricPadding):
+                return False
+            public_key.verify(signature, signed, scheme, algorithm)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
 

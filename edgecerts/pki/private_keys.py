@@ -1,7 +1,7 @@
 """Private keys: made, written as PKCS#8, read back, and described without being opened."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -32,10 +32,14 @@ class KeyFacts:
     Attributes:
         key_type: a `KeyType` value, or another algorithm's name such as `rsa-1024`.
         spki_sha256: SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal.
+        public_key: the public key itself.
     """
 
     key_type: str
     spki_sha256: str
+    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey = field(
+        repr=False, compare=False
+    )
 
 
 def generate_private_key(key_type: KeyType) -> PrivateKey:
@@ -105,7 +109,7 @@ def read_key_facts(pem: bytes) -> KeyFacts:
         InvalidKeyError: it is damaged, encrypted or not one private key.
     """
     public_key = load_private_key(pem, None).public_key()
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key))
+    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 
 
 def key_type_name(public_key: PublicKeyTypes) -> str:

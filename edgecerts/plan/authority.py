@@ -1,176 +1,280 @@
-"""The plan of the authority: made once, never replaced as a side effect."""
+"""The plan of the authority: made once, renewed with its own key, and never replaced as a side effect."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
-from edgecerts.desired.graph import CertificateArtifact, Identity, PrivateKeyArtifact
+from edgecerts.desired.graph import Graph, Identity
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.certificates import Period
+from edgecerts.pki.certificates import Period, PublicKey
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.x509_names import build_name, name_attributes, name_text
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate
-from edgecerts.plan.identity_plan import MISSING, IdentityPlan, IssuerView, Obstacle, certificate_action
-from edgecerts.plan.model import Action, BlockCode, NoticeCode, Reason, ReasonCode
+from edgecerts.plan.identity_plan import (
+    MISSING,
+    REPLACE,
+    IdentityPlan,
+    certificate_key_source,
+    extra_certificates,
+)
+from edgecerts.plan.issuer import NOT_JUDGED, IssuerView, Obstacle, find_lineage
+from edgecerts.plan.model import Action, BlockCode, Issuance, KeySource, Lineage, NoticeCode, Reason, ReasonCode
+from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import plan_period
 
 _RESTORE = "bring it back from the backup"
 _WHERE_THE_KEY_IS = "run edgecerts apply where ca.key is, or bring it back from the backup"
-_BLOCKED = Obstacle(
-    code=BlockCode.ISSUER_BLOCKED, message="the authority cannot sign: see ca", hint="mend what is blocked under ca"
-)
-_NO_ISSUER = IssuerView(facts=None, period=None, obstacle=_BLOCKED, handed_out=False)
 
 
 def plan_authority(
-    identity: Identity, inventory: Inventory, *, evidence: Sequence[str], now: datetime
+    graph: Graph, inventory: Inventory, *, evidence: Sequence[str], options: PlanOptions, now: datetime
 ) -> tuple[IdentityPlan, IssuerView]:
     """Plans the authority's key and certificate.
 
     Args:
-        identity: the authority.
+        graph: what should exist; its first authority is planned.
         inventory: what is there.
         evidence: what shows that an authority was at work here: paths, or lines of the log.
+        options: what the user asked for.
         now: in UTC.
 
     Returns:
         its plan, and what its end entities may count on.
     """
+    identity = graph.authorities[0]
     plan = IdentityPlan(identity=identity)
     key = inventory.private_keys[identity.private_key.path]
     certificate = inventory.certificates[identity.certificate.path]
-    if certificate.state is State.PRESENT:
-        return plan, _judge(plan, key, certificate, now)
+    replaced = options.replaces(identity.private_key)
+    if certificate.value:
+        remade = options.replaces(identity.certificate)
+        return plan, _judge(plan, key, certificate.value, now, new_key=replaced, remade=remade)
+    lost = MISSING
     if certificate.state is State.UNREADABLE:
-        _judge_key(plan, key)
-        corrupt = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
-        plan.block(identity.certificate, Action.UPDATE, corrupt, hint=_RESTORE)
-        return plan, _NO_ISSUER
-    if evidence:
-        _block_lost_authority(plan, key, evidence[0])
-        return plan, _NO_ISSUER
-    return plan, _create(plan, key, now)
+        lost = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
+    if replaced or (key.state is State.ABSENT and certificate.state is State.ABSENT):
+        return plan, _create(plan, lost, evidence, now, key_is_there=key.state is not State.ABSENT)
+    if key.state in (State.ABSENT, State.UNREADABLE):
+        return plan, _block_both(plan, key, certificate.problem, lost)
+    lineage = find_lineage(graph, inventory, key_spki=key.value.spki_sha256 if key.value else None)
+    return plan, _make_again(plan, key, lost, lineage, now)
 
 
-def _create(plan: IdentityPlan, key: Observed[KeyFacts], now: datetime) -> IssuerView:
-    """A new authority; or, where its key is already there, the end of a first run that was interrupted."""
+def _create(
+    plan: IdentityPlan, lost: Reason, evidence: Sequence[str], now: datetime, *, key_is_there: bool
+) -> IssuerView:
+    """A new authority. Where another was at work, everything is refused until `ca-replaced` is allowed."""
     identity = plan.identity
-    if key.state is State.ABSENT and identity.fingerprint is not None:
-        _block_pinned_authority(plan)
-        return _NO_ISSUER
+    if identity.fingerprint is not None:
+        for artifact in (identity.private_key, identity.certificate):
+            plan.block(artifact, Action.CREATE, MISSING, obstacle=_pinned(identity))
+        return NOT_JUDGED
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
     if period is None:
-        plan.block_passed_lifetime(identity.private_key, identity.certificate)
-        return _NO_ISSUER
-    if key.state is State.ABSENT:
+        plan.issue(identity.certificate, lost, issuance=None, obstacle=None)
+        plan.block(identity.private_key, Action.CREATE, MISSING, obstacle=NOT_JUDGED.obstacle or _pinned(identity))
+        return NOT_JUDGED
+    if key_is_there:
+        plan.add(identity.private_key, Action.REKEY, REPLACE)
+    else:
         plan.add(identity.private_key, Action.CREATE, MISSING)
-    elif not plan.judge_private_key(key):
-        plan.block(identity.certificate, Action.CREATE, MISSING, hint="mend ca/private-key first")
-        return _NO_ISSUER
-    obstacle = plan.opening_obstacle(key)
-    if obstacle is not None:
-        plan.block(
-            identity.certificate,
-            Action.CREATE,
-            MISSING,
-            code=obstacle.code,
-            message=obstacle.message,
-            hint=obstacle.hint,
-        )
-        return _NO_ISSUER
-    plan.add(identity.certificate, Action.CREATE, MISSING, period=period)
+    issuance = Issuance(period=period, key=KeySource.NEW_KEY)
+    plan.issue(identity.certificate, lost, issuance=issuance, obstacle=None)
     _notice_unencrypted_key(plan)
-    return IssuerView(facts=None, period=period, obstacle=None, handed_out=True)
+    name = build_name(identity.certificate.spec.subject)
+    return IssuerView(
+        judged=True, name=name_text(name), name_der=name.public_bytes(), new_key=bool(evidence), period=period
+    )
+
+
+def _make_again(
+    plan: IdentityPlan, key: Observed[KeyFacts], lost: Reason, lineage: Lineage | None, now: datetime
+) -> IssuerView:
+    """The certificate is lost and the key is here: made again from the same key, so that leaves stay valid."""
+    identity = plan.identity
+    plan.plan_existing_key(key)
+    spki = key.value.spki_sha256 if key.value else None
+    if identity.fingerprint is not None and spki is not None and spki != identity.fingerprint:
+        plan.block(identity.certificate, Action.CREATE, lost, obstacle=_pinned(identity))
+        return NOT_JUDGED
+    declared = build_name(identity.certificate.spec.subject)
+    if lineage is not None and name_attributes(lineage.name) != name_attributes(declared):
+        # Another subject is declared: the same key under another name is another authority to every device.
+        lineage = Lineage(name=declared, key_id=lineage.key_id)
+    name = lineage.name if lineage else declared
+    period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
+    issuance = Issuance(period=period, key=KeySource.KEY_FILE, lineage=lineage) if period else None
+    plan.issue(identity.certificate, lost, issuance=issuance, obstacle=plan.opening_obstacle(key))
+    _notice_unencrypted_key(plan)
+    blocked = NOT_JUDGED.obstacle if plan.blocked else None
+    return IssuerView(
+        judged=True,
+        name=name_text(name),
+        name_der=name.public_bytes(),
+        key_id=lineage.key_id if lineage else None,
+        spki_sha256=spki,
+        public_key=key.value.public_key if key.value else None,
+        period=period if blocked is None else None,
+        obstacle=blocked,
+    )
 
 
 def _judge(
-    plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]], now: datetime
+    plan: IdentityPlan,
+    key: Observed[KeyFacts],
+    certificates: tuple[CertificateFacts, ...],
+    now: datetime,
+    *,
+    new_key: bool,
+    remade: bool,
 ) -> IssuerView:
     """An authority whose certificate can be read."""
-    identity = plan.identity
-    facts, *others = certificate.value or ()
+    identity, facts = plan.identity, certificates[0]
+    if key.value is not None and key.value.spki_sha256 != facts.spki_sha256 and not new_key:
+        for artifact in (identity.private_key, identity.certificate):
+            plan.block(artifact, Action.NO_OP, obstacle=_mismatch(identity))
+        return NOT_JUDGED
+    if identity.fingerprint not in (None, facts.spki_sha256):
+        _plan_key(plan, key)
+        plan.block(identity.certificate, Action.NO_OP, obstacle=_other_authority(facts))
+        return NOT_JUDGED
     given = CheckInput(
         artifact=identity.certificate,
         facts=facts,
-        issuer=facts,
-        key_spki=key.value.spki_sha256 if key.value else None,
+        issuer=None,
+        key_spki=None,
         key_type=identity.private_key.key_type if identity.private_key.key_type_declared else None,
         issuer_ends=frozenset(),
         now=now,
     )
-    reasons = check_certificate(given)
-    if others:
-        reasons += (Reason(code=ReasonCode.CONTENT_CHANGED, before=f"{len(others) + 1} certificates", after="1"),)
-    _judge_key(plan, key)
-    if identity.fingerprint not in (None, facts.spki_sha256):
-        plan.block(
-            identity.certificate,
-            Action.NO_OP,
-            code=BlockCode.FINGERPRINT_MISMATCH,
-            message=f"the authority here is sha256:{facts.spki_sha256}, not the one that the manifest pins",
-            hint="bring back the authority that is pinned, or pin this one",
-        )
-    elif reasons:
-        plan.block(identity.certificate, certificate_action(reasons), *reasons)
+    reasons = check_certificate(given) + extra_certificates(certificates)
+    reasons += (REPLACE,) if new_key or remade else ()
+    if new_key or any(reason.code is ReasonCode.KEY_TYPE_CHANGED for reason in reasons):
+        return _rekey(plan, reasons, now)
+    _notice_pin(plan, facts)
+    return _renew(plan, key, facts, reasons, now)
+
+
+def _rekey(plan: IdentityPlan, reasons: tuple[Reason, ...], now: datetime) -> IssuerView:
+    """Another key, because the manifest declares another type or the user asks: another authority to every device."""
+    identity = plan.identity
+    causes = (ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED)
+    why = tuple(reason for reason in reasons if reason.code in causes)
+    period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
+    obstacle = _pinned(identity) if identity.fingerprint is not None else None
+    if obstacle is not None:
+        plan.block(identity.private_key, Action.REKEY, *why, obstacle=obstacle)
     else:
+        plan.add(identity.private_key, Action.REKEY, *why)
+    issuance = Issuance(period=period, key=KeySource.NEW_KEY) if period else None
+    plan.issue(identity.certificate, *reasons, issuance=issuance, obstacle=obstacle)
+    if plan.blocked:
+        return NOT_JUDGED
+    _notice_unencrypted_key(plan)
+    name = build_name(identity.certificate.spec.subject)
+    return IssuerView(judged=True, name=name_text(name), name_der=name.public_bytes(), new_key=True, period=period)
+
+
+def _renew(
+    plan: IdentityPlan, key: Observed[KeyFacts], facts: CertificateFacts, reasons: tuple[Reason, ...], now: datetime
+) -> IssuerView:
+    """The authority as it is, or a new certificate for its same key."""
+    identity = plan.identity
+    _plan_key(plan, key)
+    obstacle = _signing_obstacle(plan, key)
+    name = facts.certificate.subject
+    if any(reason.code is ReasonCode.SUBJECT_CHANGED for reason in reasons):
+        name = build_name(identity.certificate.spec.subject)
+    view = IssuerView(
+        judged=True,
+        facts=facts,
+        name=name_text(name),
+        name_der=name.public_bytes(),
+        key_id=facts.subject_key_id,
+        spki_sha256=facts.spki_sha256,
+        public_key=cast("PublicKey", facts.certificate.public_key()),
+        period=Period(not_before=facts.not_before, not_after=facts.not_after),
+        obstacle=obstacle,
+    )
+    if key.state is State.PRESENT:
+        _notice_unencrypted_key(plan)
+    if not reasons:
         plan.keep(identity.certificate)
-    if identity.fingerprint is None:
+        return view
+    period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
+    lineage = Lineage(name=name, key_id=facts.subject_key_id)
+    issuance = Issuance(period=period, key=certificate_key_source(reasons), lineage=lineage) if period else None
+    plan.issue(identity.certificate, *reasons, issuance=issuance, obstacle=obstacle)
+    if str(identity.certificate.address) in {remark.address for remark in plan.blocked}:
+        # Until it is renewed where its key is, it stays as it is, and so does its name.
+        old = facts.certificate.subject
+        return replace(view, name=name_text(old), name_der=old.public_bytes(), obstacle=obstacle or NOT_JUDGED.obstacle)
+    plan.notice(NoticeCode.TRUST_RENEWED, f"ca.pem is new; the old one works until {facts.not_after:%Y-%m-%d}")
+    return replace(view, facts=None, period=period)
+
+
+def _plan_key(plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
+    if key.state is State.ABSENT:
+        plan.keep(plan.identity.private_key)
+    else:
+        plan.plan_existing_key(key)
+
+
+def _signing_obstacle(plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle | None:
+    if key.state is State.ABSENT:
+        path = plan.identity.private_key.path
+        return Obstacle(
+            code=BlockCode.ISSUER_KEY_NOT_HERE, message=f"{path} is not here to sign with", hint=_WHERE_THE_KEY_IS
+        )
+    return plan.opening_obstacle(key)
+
+
+def _block_both(plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None, lost: Reason) -> IssuerView:
+    """Neither the key nor the certificate can be used: only a backup helps."""
+    identity = plan.identity
+    if key.state is State.ABSENT:
+        plan.keep(identity.private_key)
+        message = f"{identity.certificate.path} cannot be used ({problem}), and {identity.private_key.path} is not here"
+    else:
+        plan.plan_existing_key(key)
+        message = f"{identity.certificate.path} cannot be made from a damaged key"
+    obstacle = Obstacle(code=BlockCode.CORRUPT, message=message, hint=_RESTORE)
+    plan.block(identity.certificate, Action.UPDATE, lost, obstacle=obstacle)
+    return NOT_JUDGED
+
+
+def _pinned(identity: Identity) -> Obstacle:
+    return Obstacle(
+        code=BlockCode.FINGERPRINT_MISMATCH,
+        message="the manifest pins an authority, and a new one would be another",
+        hint=f"bring ca.key and ca.pem of sha256:{identity.fingerprint} here, or remove `fingerprint`",
+    )
+
+
+def _other_authority(facts: CertificateFacts) -> Obstacle:
+    return Obstacle(
+        code=BlockCode.FINGERPRINT_MISMATCH,
+        message=f"the authority here is sha256:{facts.spki_sha256}, not the one that the manifest pins",
+        hint="bring back the authority that is pinned, or pin this one",
+    )
+
+
+def _mismatch(identity: Identity) -> Obstacle:
+    return Obstacle(
+        code=BlockCode.KEY_MISMATCH,
+        message=f"{identity.private_key.path} is not the key of {identity.certificate.path}",
+        hint="bring back the two that belong together; neither is ever replaced to fit the other",
+    )
+
+
+def _notice_pin(plan: IdentityPlan, facts: CertificateFacts) -> None:
+    if plan.identity.fingerprint is None:
         plan.notice(
             NoticeCode.CA_NOT_PINNED,
             "the authority is not pinned; a folder with another one would be accepted",
             hint=f"under ca: write fingerprint: sha256:{facts.spki_sha256}",
-        )
-    plan.notice_locked_pair(key)
-    if key.state is State.PRESENT:
-        _notice_unencrypted_key(plan)
-    return IssuerView(
-        facts=facts,
-        period=Period(not_before=facts.not_before, not_after=facts.not_after),
-        obstacle=_BLOCKED if plan.blocked else plan.opening_obstacle(key),
-        handed_out=str(identity.certificate.address) not in {remark.address for remark in plan.blocked},
-    )
-
-
-def _judge_key(plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
-    if key.state is not State.ABSENT:
-        plan.judge_private_key(key)
-        return
-    artifact = plan.identity.private_key
-    plan.block(
-        artifact,
-        Action.NO_OP,
-        Reason(code=ReasonCode.KEY_NOT_HERE),
-        message=f"{artifact.path} is not here, and is never made again",
-        hint=_WHERE_THE_KEY_IS,
-    )
-
-
-def _block_lost_authority(plan: IdentityPlan, key: Observed[KeyFacts], evidence: str) -> None:
-    """Certificates of an authority exist, and its own is gone: never answered by a new authority."""
-    identity = plan.identity
-    missing: list[PrivateKeyArtifact | CertificateArtifact] = [identity.private_key, identity.certificate]
-    if key.state is not State.ABSENT:
-        plan.judge_private_key(key)
-        missing.remove(identity.private_key)
-    for artifact in missing:
-        plan.block(
-            artifact,
-            Action.CREATE,
-            MISSING,
-            message=f"{artifact.path} is not here, but an authority was at work in this folder: {evidence}",
-            hint=f"{_RESTORE}; a new authority is trusted by no device that has the old ca.pem",
-        )
-
-
-def _block_pinned_authority(plan: IdentityPlan) -> None:
-    identity = plan.identity
-    for artifact in (identity.private_key, identity.certificate):
-        plan.block(
-            artifact,
-            Action.CREATE,
-            MISSING,
-            code=BlockCode.FINGERPRINT_MISMATCH,
-            message="the manifest pins an authority that is not here, and a new one would be another",
-            hint=f"bring ca.key and ca.pem of sha256:{identity.fingerprint} here, or remove `fingerprint`",
         )
 
 

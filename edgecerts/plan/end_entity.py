@@ -2,148 +2,282 @@
 
 from datetime import datetime
 
-from edgecerts.desired.graph import Identity
+from edgecerts.desired.graph import Identity, IdentityKind
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate
-from edgecerts.plan.identity_plan import MISSING, IdentityPlan, IssuerView, Obstacle, certificate_action
-from edgecerts.plan.model import Action, BlockCode, NoticeCode, Reason, ReasonCode
+from edgecerts.plan.identity_plan import (
+    LIFETIME_PASSED,
+    MISSING,
+    REPLACE,
+    IdentityPlan,
+    certificate_key_source,
+    extra_certificates,
+)
+from edgecerts.plan.issuer import IssuerView, Obstacle
+from edgecerts.plan.model import (
+    Action,
+    BlockCode,
+    HazardCode,
+    Issuance,
+    KeySource,
+    NoticeCode,
+    Reason,
+    ReasonCode,
+    Remark,
+)
+from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import plan_period
-from edgecerts.plan.trust import plan_trust
+
+_RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
 
 
-def plan_end_entity(identity: Identity, inventory: Inventory, *, issuer: IssuerView, now: datetime) -> IdentityPlan:
-    """Plans one broker or client.
+class EndEntityPlanner:
+    """Plans brokers and clients below one authority.
 
-    Args:
-        identity: the broker or client.
-        inventory: what is there.
-        issuer: the authority, as it is or will be.
-        now: in UTC.
+    Attributes:
+        issuer: the authority, as it will be.
+        ca_replaced: whether another authority takes the place of the one that existing files chain to.
     """
-    plan = IdentityPlan(identity=identity)
-    key = inventory.private_keys[identity.private_key.path]
-    certificate = inventory.certificates[identity.certificate.path]
-    if certificate.state is State.ABSENT:
-        _create(plan, key, issuer, now)
-    else:
-        _judge_key(plan, key)
-        _judge_certificate(plan, key, certificate, issuer, now)
-    if identity.trust is not None:
-        plan_trust(plan, identity.trust, inventory, issuer)
-    return plan
 
+    def __init__(
+        self, inventory: Inventory, *, issuer: IssuerView, ca_replaced: bool, options: PlanOptions, now: datetime
+    ) -> None:
+        self._inventory = inventory
+        self._issuer = issuer
+        self._ca_replaced = ca_replaced
+        self._options = options
+        self._now = now
+        self._issued = frozenset(entry.sha256 for entry in inventory.log)
+        own = {
+            entry.not_after for entry in inventory.log if entry.spki_sha256 == entry.issuer_key == issuer.spki_sha256
+        }
+        ends = {datetime.fromisoformat(end) for end in own}
+        self._issuer_ends = frozenset(ends | ({issuer.period.not_after} if issuer.period else set()))
 
-def _create(plan: IdentityPlan, key: Observed[KeyFacts], issuer: IssuerView, now: datetime) -> None:
-    """No certificate: a new identity, or one whose key is already there.
+    def plan(self, identity: Identity) -> IdentityPlan:
+        """Plans one identity's private key and certificate."""
+        plan = IdentityPlan(identity=identity)
+        key = self._inventory.private_keys[identity.private_key.path]
+        certificate = self._inventory.certificates[identity.certificate.path]
+        facts = certificate.value[0] if certificate.value else None
+        if self._asks_for_new_key(identity, key):
+            self._new_key(plan, key, facts, REPLACE, *self._reasons(plan, key, certificate))
+        elif certificate.state is State.ABSENT:
+            self._create(plan, key)
+        elif facts is None:
+            self._remake_damaged(plan, key, certificate.problem)
+        elif not self._issuer.judged:
+            self._plan_key(plan, key)
+            plan.keep(identity.certificate)
+        else:
+            self._judge(plan, key, certificate, facts)
+        return plan
 
-    A new key and its certificate are one unit: where nothing can be signed, no key is made either.
-    """
-    identity = plan.identity
-    make_key = key.state is State.ABSENT
-    if not make_key and not _judge_key(plan, key):
-        plan.block(identity.certificate, Action.CREATE, MISSING, hint=f"mend {identity.private_key.path} first")
-        return
-    made = (identity.private_key, identity.certificate) if make_key else (identity.certificate,)
-    obstacle = _creation_obstacle(plan, key, issuer)
-    if obstacle is not None:
-        for artifact in made:
-            plan.block(
-                artifact, Action.CREATE, MISSING, code=obstacle.code, message=obstacle.message, hint=obstacle.hint
+    def _asks_for_new_key(self, identity: Identity, key: Observed[KeyFacts]) -> bool:
+        if self._options.replaces(identity.private_key):
+            return True
+        here = identity.private_key.held is KeyHeld.HERE
+        certificate = self._inventory.certificates[identity.certificate.path]
+        missing = key.state is State.ABSENT and certificate.state is not State.ABSENT
+        return self._options.replace_missing_keys and here and missing
+
+    def _create(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
+        """No certificate: a new identity, or one whose private key is already here."""
+        identity = plan.identity
+        if key.state is State.ABSENT:
+            self._new_key(plan, key, None, MISSING)
+            return
+        self._plan_key(plan, key)
+        if key.value and identity.private_key.key_type_declared:
+            declared = identity.private_key.key_type.value
+            if key.value.key_type != declared:
+                plan.changes.clear()
+                reason = Reason(
+                    code=ReasonCode.KEY_TYPE_CHANGED, field="key_type", before=key.value.key_type, after=declared
+                )
+                self._new_key(plan, key, None, reason)
+                return
+        self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=plan.opening_obstacle(key))
+
+    def _remake_damaged(self, plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None) -> None:
+        """The certificate cannot be read: made again for the private key, if that is here."""
+        reason = Reason(code=ReasonCode.CORRUPT, before=problem)
+        self._plan_key(plan, key)
+        obstacle = plan.opening_obstacle(key)
+        if key.state is State.ABSENT:
+            obstacle = Obstacle(
+                code=BlockCode.CORRUPT,
+                message="the certificate cannot be read, and its public key is nowhere else here",
+                hint=f"bring one of the two back, or ask for a new key: --replace {plan.identity.address}",
             )
-        return
-    period = plan_period(identity.certificate.lifetime, now=now, issuer=issuer.period)
-    if period is None:
-        plan.block_passed_lifetime(*made)
-        return
-    if make_key:
-        plan.add(identity.private_key, Action.CREATE, MISSING)
-    plan.add(identity.certificate, Action.CREATE, MISSING, period=period)
-    uncapped = plan_period(identity.certificate.lifetime, now=now, issuer=None)
-    if uncapped is not None and period.not_after < uncapped.not_after:
-        plan.notice(
-            NoticeCode.LIFETIME_CAPPED,
-            f"ends on {period.not_after:%Y-%m-%d} with its authority, earlier than declared"
-            f" ({uncapped.not_after:%Y-%m-%d})",
+        self._issue(plan, reason, source=KeySource.KEY_FILE, obstacle=obstacle)
+
+    def _judge(
+        self,
+        plan: IdentityPlan,
+        key: Observed[KeyFacts],
+        certificate: Observed[tuple[CertificateFacts, ...]],
+        facts: CertificateFacts,
+    ) -> None:
+        """A certificate that can be read, below an authority that is known."""
+        reasons = self._reasons(plan, key, certificate)
+        codes = {reason.code for reason in reasons}
+        rekeys_now = (
+            plan.identity.private_key.rekey_on_renew and bool(codes & _RENEWAL) and key.state is not State.ABSENT
         )
+        if (ReasonCode.KEY_TYPE_CHANGED in codes or rekeys_now) and key.state is not State.UNREADABLE:
+            self._new_key(plan, key, facts, *reasons)
+            return
+        self._plan_key(plan, key)
+        if not reasons:
+            plan.keep(plan.identity.certificate)
+            return
+        if codes <= _RENEWAL and self._ends_with_issuer(plan, facts):
+            plan.keep(plan.identity.certificate)
+            return
+        self._note_foreign_file(plan, key, facts, reasons)
+        self._note_identity(plan, reasons)
+        source = certificate_key_source(reasons)
+        obstacle = plan.opening_obstacle(key) if source is KeySource.KEY_FILE else None
+        self._issue(plan, *reasons, source=source, obstacle=obstacle)
 
+    def _reasons(
+        self, plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
+    ) -> tuple[Reason, ...]:
+        if not certificate.value or not self._issuer.judged:
+            return ()
+        identity, facts = plan.identity, certificate.value[0]
+        spki = key.value.spki_sha256 if key.value else None
+        if identity.private_key.held is KeyHeld.DELIVERED and spki not in (None, facts.spki_sha256):
+            plan.notice(
+                NoticeCode.KEY_MISMATCH,
+                f"{identity.private_key.path} is not the key of its certificate; the one in use is on its host",
+                hint="remove the file, or write key_held: here to certify it",
+            )
+            spki = None
+        given = CheckInput(
+            artifact=identity.certificate,
+            facts=facts,
+            issuer=self._issuer,
+            key_spki=spki,
+            key_type=identity.private_key.key_type if identity.private_key.key_type_declared else None,
+            issuer_ends=self._issuer_ends,
+            now=self._now,
+        )
+        reasons = check_certificate(given) + extra_certificates(certificate.value)
+        return reasons + ((REPLACE,) if self._options.replaces(identity.certificate) else ())
 
-def _creation_obstacle(plan: IdentityPlan, key: Observed[KeyFacts], issuer: IssuerView) -> Obstacle | None:
-    artifact = plan.identity.private_key
-    if artifact.held is KeyHeld.CSR:
+    def _new_key(
+        self, plan: IdentityPlan, key: Observed[KeyFacts], facts: CertificateFacts | None, *reasons: Reason
+    ) -> None:
+        """A new private key and its certificate are one unit: where nothing can be signed, no key is made either."""
+        identity = plan.identity
+        reasons = tuple(dict.fromkeys(reasons))
+        period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
+        obstacle = self._request_obstacle(identity) or self._issuer.obstacle
+        action = Action.CREATE if key.state is State.ABSENT and facts is None else Action.REKEY
+        codes = (ReasonCode.MISSING, ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *_RENEWAL)
+        causes = tuple(reason for reason in reasons if reason.code in codes)
+        if obstacle is None and period is None:
+            obstacle = LIFETIME_PASSED
+        if obstacle is not None:
+            plan.block(identity.private_key, action, *causes, obstacle=obstacle)
+        else:
+            plan.add(identity.private_key, action, *causes)
+        self._note_identity(plan, reasons)
+        if facts is not None:
+            self._note_foreign_file(plan, key, facts, reasons)
+            if obstacle is None and facts.not_after > self._now and self._issuer.judged:
+                note_still_valid(plan, facts, "is replaced")
+        self._issue(plan, *reasons, source=KeySource.NEW_KEY, obstacle=obstacle)
+
+    def _issue(self, plan: IdentityPlan, *reasons: Reason, source: KeySource, obstacle: Obstacle | None) -> None:
+        artifact = plan.identity.certificate
+        if source is not KeySource.CERTIFICATE:
+            obstacle = obstacle or self._request_obstacle(plan.identity)
+        obstacle = obstacle or self._issuer.obstacle
+        period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
+        issuance = Issuance(period=period, key=source) if period else None
+        plan.issue(artifact, *reasons, issuance=issuance, obstacle=obstacle)
+        uncapped = plan_period(artifact.lifetime, now=self._now, issuer=None)
+        if obstacle is None and period and uncapped and period.not_after < uncapped.not_after:
+            plan.notice(
+                NoticeCode.LIFETIME_CAPPED,
+                f"ends on {period.not_after:%Y-%m-%d} with its authority, earlier than declared"
+                f" ({uncapped.not_after:%Y-%m-%d})",
+            )
+
+    def _request_obstacle(self, identity: Identity) -> Obstacle | None:
+        if identity.private_key.held is not KeyHeld.CSR:
+            return None
         return Obstacle(
             code=BlockCode.NOT_YET,
             message="`key_held: csr` is not supported by this version",
             hint="write key_held: delivered to make the key here and carry it to its host",
         )
-    if key.value is not None and artifact.key_type_declared and key.value.key_type != artifact.key_type.value:
-        return Obstacle(
-            code=BlockCode.NOT_YET,
-            message=f"{artifact.path} is {key.value.key_type}, and the manifest declares {artifact.key_type}",
-            hint=f"write key_type: {key.value.key_type}, or move the key away to have a new one made",
+
+    def _plan_key(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
+        identity = plan.identity
+        if key.state is not State.ABSENT:
+            plan.plan_existing_key(key)
+            return
+        plan.keep(identity.private_key)
+        if identity.private_key.held is KeyHeld.HERE:
+            plan.notice(
+                NoticeCode.KEY_NOT_HERE,
+                f"{identity.private_key.path} is not here; it may be on its host, so it is not made again",
+                hint=f"if it is lost: --replace {identity.private_key.address}; if it lives on its host: "
+                "key_held: delivered",
+            )
+
+    def _ends_with_issuer(self, plan: IdentityPlan, facts: CertificateFacts) -> bool:
+        """Whether a renewal could not move the end: it would be issued again every night, for nothing."""
+        artifact = plan.identity.certificate
+        period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
+        if period is None or period.not_after > facts.not_after:
+            return False
+        plan.notice(
+            NoticeCode.ENDS_WITH_ISSUER,
+            f"is due, but a renewal could not move its end, {facts.not_after:%Y-%m-%d}: its authority ends then",
+            hint="renew the authority first",
         )
-    return plan.opening_obstacle(key) or issuer.obstacle
+        return True
 
-
-def _judge_key(plan: IdentityPlan, key: Observed[KeyFacts]) -> bool:
-    artifact = plan.identity.private_key
-    if key.state is not State.ABSENT:
-        return plan.judge_private_key(key)
-    if artifact.held is KeyHeld.HERE:
-        plan.block(
-            artifact,
-            Action.NO_OP,
-            Reason(code=ReasonCode.KEY_NOT_HERE),
-            message=f"{artifact.path} is not here, and is not made again: it may be on its host",
-            hint="bring it back, or write key_held: delivered if it lives on its host alone",
+    def _note_foreign_file(
+        self, plan: IdentityPlan, key: Observed[KeyFacts], facts: CertificateFacts, reasons: tuple[Reason, ...]
+    ) -> None:
+        """A certificate neither signed by this authority, nor in the log, nor for the key beside it."""
+        issuer_codes = (ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID)
+        ours = not any(reason.code in issuer_codes for reason in reasons) or facts.sha256 in self._issued
+        beside = key.state is State.LOCKED or (key.value is not None and key.value.spki_sha256 == facts.spki_sha256)
+        if ours or beside or self._ca_replaced:
+            return
+        path = plan.identity.certificate.path
+        plan.hazards.append(
+            Remark(
+                code=HazardCode.FOREIGN_FILE.value,
+                address=plan.identity.address,
+                message=f"{path} was not issued by this authority, is not in its log, and is not for the key beside it",
+                hint=f"move it away, or have it replaced: --allow {HazardCode.FOREIGN_FILE}",
+            )
         )
-        return False
-    plan.keep(artifact)
-    return True
+
+    def _note_identity(self, plan: IdentityPlan, reasons: tuple[Reason, ...]) -> None:
+        changed = any(reason.code is ReasonCode.SUBJECT_CHANGED for reason in reasons)
+        if changed and plan.identity.kind is IdentityKind.CLIENT:
+            plan.notice(
+                NoticeCode.IDENTITY_CHANGED,
+                "the client's subject changes; a broker that takes it as the user name sees another user",
+                hint="change the broker's access list together with it",
+            )
 
 
-def _judge_certificate(
-    plan: IdentityPlan,
-    key: Observed[KeyFacts],
-    certificate: Observed[tuple[CertificateFacts, ...]],
-    issuer: IssuerView,
-    now: datetime,
-) -> None:
-    """A certificate that is there, readable or not."""
-    identity = plan.identity
-    artifact = identity.certificate
-    remake = f"move {artifact.path} away to have it made again with the same key"
-    if certificate.state is State.UNREADABLE or not certificate.value:
-        corrupt = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
-        plan.block(artifact, Action.UPDATE, corrupt, hint=remake if key.state is not State.ABSENT else None)
-        return
-    if issuer.facts is None:
-        plan.block(
-            artifact,
-            Action.NO_OP,
-            code=BlockCode.ISSUER_BLOCKED,
-            message=f"{artifact.path} cannot be judged without its authority",
-            hint="mend what is blocked under ca",
-        )
-        return
-    facts, *others = certificate.value
-    given = CheckInput(
-        artifact=artifact,
-        facts=facts,
-        issuer=issuer.facts,
-        key_spki=key.value.spki_sha256 if key.value else None,
-        key_type=identity.private_key.key_type if identity.private_key.key_type_declared else None,
-        issuer_ends=frozenset({issuer.facts.not_after}),
-        now=now,
+def note_still_valid(plan: IdentityPlan, facts: CertificateFacts, what: str) -> None:
+    """A certificate that is out of use here and can still connect."""
+    plan.notice(
+        NoticeCode.STILL_VALID,
+        f"the certificate that {what}, serial {facts.serial}, can connect until {facts.not_after:%Y-%m-%d}",
     )
-    reasons = check_certificate(given)
-    if others:
-        reasons += (Reason(code=ReasonCode.CONTENT_CHANGED, before=f"{len(others) + 1} certificates", after="1"),)
-    if reasons:
-        hint = remake if key.state in (State.PRESENT, State.LOCKED) else None
-        plan.block(artifact, certificate_action(reasons), *reasons, hint=hint)
-    else:
-        plan.keep(artifact)
-    plan.notice_locked_pair(key)

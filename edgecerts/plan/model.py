@@ -1,9 +1,11 @@
 """A plan as a complete value, no-ops included. `apply` carries it out and decides nothing; reports print it."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from cryptography import x509
 
 from edgecerts.desired.graph import Address, Artifact
 from edgecerts.manifest.model import PasswordSource
@@ -61,9 +63,9 @@ class ReasonCode(enum.StrEnum):
     CONTENT_CHANGED = "content-changed"
     MODE_CHANGED = "mode-changed"
     ENCRYPTION_CHANGED = "encryption-changed"
+    REPLACE_REQUESTED = "replace-requested"
     NOT_ACCEPTABLE = "not-acceptable"
-    KEY_ENCRYPTED = "key-encrypted"
-    KEY_NOT_HERE = "key-not-here"
+    NOT_IN_MANIFEST = "not-in-manifest"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,42 +82,94 @@ class Reason:
     after: Value = None
 
 
+@enum.unique
+class KeySource(enum.StrEnum):
+    """Where the public key of a certificate that will be issued comes from."""
+
+    NEW_KEY = "new-key"
+    KEY_FILE = "key-file"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lineage:
+    """What an authority's certificate that is made again takes over, so that what it issued stays valid.
+
+    Attributes:
+        name: its subject, byte for byte.
+        key_id: its subject key identifier in hexadecimal, or None.
+    """
+
+    name: x509.Name
+    key_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Issuance:
+    """How a certificate will be issued.
+
+    Attributes:
+        period: when it will be valid.
+        key: where its public key comes from.
+        lineage: for an authority that keeps its key: what its new certificate takes over.
+    """
+
+    period: Period
+    key: KeySource
+    lineage: Lineage | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """What would be done to one artifact.
 
     Attributes:
-        period: when a certificate that would be issued is valid.
+        issuance: set exactly where a certificate would be signed.
     """
 
     artifact: Artifact
     action: Action
     reasons: tuple[Reason, ...] = ()
-    period: Period | None = None
+    issuance: Issuance | None = None
 
     @property
     def address(self) -> Address:
         return self.artifact.address
 
     @property
-    def issues(self) -> bool:
-        """Whether a certificate would be signed."""
-        return self.period is not None
+    def period(self) -> Period | None:
+        """When a certificate that would be issued is valid."""
+        return self.issuance.period if self.issuance else None
+
+
+@enum.unique
+class HazardCode(enum.StrEnum):
+    """What `apply` refuses unless it is allowed by name. The first two refuse the whole run."""
+
+    CA_REPLACED = "ca-replaced"
+    CLOCK_BEHIND = "clock-behind"
+    FOREIGN_FILE = "foreign-file"
+
+    @property
+    def refuses_everything(self) -> bool:
+        return self is not HazardCode.FOREIGN_FILE
 
 
 @enum.unique
 class BlockCode(enum.StrEnum):
-    """Why a change cannot be made.
+    """Why a change cannot be made."""
 
-    `NOT_YET` stands for every state of the files that this version recognises and does not yet mend.
-    """
-
-    NOT_YET = "not-yet"
-    FINGERPRINT_MISMATCH = "fingerprint-mismatch"
+    CORRUPT = "corrupt"
+    KEY_MISMATCH = "key-mismatch"
+    KEY_ENCRYPTED = "key-encrypted"
+    ISSUER_KEY_NOT_HERE = "issuer-key-not-here"
     ISSUER_BLOCKED = "issuer-blocked"
+    FINGERPRINT_MISMATCH = "fingerprint-mismatch"
     ALSO_TRUST_UNREADABLE = "also-trust-unreadable"
     NOT_AFTER_PASSED = "not-after-passed"
-    PASSWORD_NOT_DECLARED = "password-not-declared"  # noqa: S105 (a code, not a password)
+    KEY_EXPOSED = "key-exposed"
+    UNREADABLE = "unreadable"
+    NOT_YET = "not-yet"
 
 
 @enum.unique
@@ -124,8 +178,17 @@ class NoticeCode(enum.StrEnum):
 
     CA_NOT_PINNED = "ca-not-pinned"
     CA_KEY_UNENCRYPTED = "ca-key-unencrypted"
+    CA_ENDS_SOON = "ca-ends-soon"
+    TRUST_RENEWED = "trust-renewed"
     LIFETIME_CAPPED = "lifetime-capped"
+    ENDS_WITH_ISSUER = "ends-with-issuer"
+    KEY_NOT_HERE = "key-not-here"
+    KEY_ENCRYPTED = "key-encrypted"
+    KEY_MISMATCH = "key-mismatch"
     PAIR_NOT_COMPARED = "pair-not-compared"
+    NOT_JUDGED = "not-judged"
+    STILL_VALID = "still-valid"
+    IDENTITY_CHANGED = "identity-changed"
     ED25519_KEY = "ed25519-key"
     ENCRYPTED_BROKER_KEY = "encrypted-broker-key"
     UNDERSCORE_IN_HOST = "underscore-in-host"
@@ -159,12 +222,19 @@ class Need:
 
     Attributes:
         address: the private key that it opens or encrypts.
-        source: where it comes from; never its content.
+        source: where a password comes from, never its content; None for the key itself.
+        path: the key's path.
     """
 
     address: Address
     kind: NeedKind
-    source: PasswordSource
+    source: PasswordSource | None
+    path: str
+
+    def __str__(self) -> str:
+        if self.source is None:
+            return f"the private key {self.path}"
+        return f"the password for {self.address}, from {self.source}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,9 +265,11 @@ class Plan:
     Attributes:
         created_at: the `now` of the run, in UTC.
         manifest: the manifest's name as the user wrote it.
-        changes: one for each artifact of the graph, no-ops included.
+        changes: one for each artifact of the graph, no-ops included, then one for each that is deleted.
+        hazards: what was found, also where it is allowed; its address is an identity, or `ca` for the whole run.
+        allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
-        unmanaged: paths of ours that belong to nothing in the manifest.
+        unmanaged: paths of ours that belong to nothing in the manifest and stay.
         new_keys: paths of private keys that would be made.
     """
 
@@ -205,6 +277,7 @@ class Plan:
     manifest: str
     changes: tuple[Change, ...]
     hazards: tuple[Remark, ...]
+    allowed: frozenset[HazardCode]
     blocked: tuple[Remark, ...]
     notices: tuple[Remark, ...]
     needs: tuple[Need, ...]
@@ -217,14 +290,29 @@ class Plan:
         return frozenset(remark.address for remark in self.blocked)
 
     @property
+    def refusals(self) -> tuple[Remark, ...]:
+        """The hazards that nobody allowed."""
+        return tuple(hazard for hazard in self.hazards if HazardCode(hazard.code) not in self.allowed)
+
+    @property
     def pending(self) -> tuple[Change, ...]:
-        """What `apply` would do: neither a no-op nor blocked."""
+        """What `apply` would do: neither a no-op, nor blocked, nor refused."""
+        return select_pending(self.changes, self.blocked_addresses, self.refusals)
+
+    @property
+    def settled(self) -> tuple[Change, ...]:
+        """The files that are as declared, or are left as they are."""
         blocked = self.blocked_addresses
         return tuple(
-            change
-            for change in self.changes
-            if change.action is not Action.NO_OP and str(change.address) not in blocked
+            change for change in self.changes if change.action is Action.NO_OP and str(change.address) not in blocked
         )
+
+    @property
+    def refused(self) -> tuple[Change, ...]:
+        """What `apply` would do if every hazard were allowed, and does not."""
+        possible = select_pending(self.changes, self.blocked_addresses, ())
+        pending = {change.address for change in self.pending}
+        return tuple(change for change in possible if change.address not in pending)
 
     @property
     def summary(self) -> dict[str, int]:
@@ -236,3 +324,20 @@ class Plan:
             if str(change.address) not in blocked:
                 counts[change.action.value] += 1
         return counts
+
+
+def select_pending(
+    changes: Iterable[Change], blocked: Container[str], refusals: Iterable[Remark]
+) -> tuple[Change, ...]:
+    """The changes that can be made: neither a no-op, nor blocked, nor under a hazard that nobody allowed."""
+    refusals = tuple(refusals)
+    if any(HazardCode(hazard.code).refuses_everything for hazard in refusals):
+        return ()
+    refused = {hazard.address for hazard in refusals}
+    return tuple(
+        change
+        for change in changes
+        if change.action is not Action.NO_OP
+        and str(change.address) not in blocked
+        and change.address.identity not in refused
+    )

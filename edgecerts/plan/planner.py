@@ -1,20 +1,31 @@
 """From desired and observed to a plan, in one pure call."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from edgecerts.desired.folder_files import our_section
-from edgecerts.desired.graph import Graph, PrivateKeyArtifact, TextArtifact
+from edgecerts.desired.graph import Graph, PrivateKeyArtifact
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.end_entity import plan_end_entity
-from edgecerts.plan.identity_plan import MISSING, IdentityPlan
-from edgecerts.plan.model import Action, BlockCode, Change, Need, NeedKind, Plan, Reason, ReasonCode, Remark
+from edgecerts.plan.end_entity import EndEntityPlanner
+from edgecerts.plan.folder_files import exposed_keys, plan_folder_file, still_exposed
+from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence, find_replaced_authority
+from edgecerts.plan.identity_plan import IdentityPlan
+from edgecerts.plan.issuer import IssuerView
+from edgecerts.plan.leftovers import plan_leftovers
+from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
+from edgecerts.plan.needs import find_needs
+from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.stack_notices import stack_notices
+from edgecerts.plan.trust import plan_trust
+
+_EARLY_WARNING = timedelta(days=365)
+DEFAULTS = PlanOptions()
 
 
-def make_plan(graph: Graph, inventory: Inventory, *, now: datetime, manifest: str) -> Plan:
+def make_plan(
+    graph: Graph, inventory: Inventory, *, now: datetime, manifest: str, options: PlanOptions = DEFAULTS
+) -> Plan:
     """Compares what should exist with what does.
 
     Args:
@@ -22,95 +33,151 @@ def make_plan(graph: Graph, inventory: Inventory, *, now: datetime, manifest: st
         inventory: what does.
         now: the one moment of this run, in UTC.
         manifest: the manifest's name, for the reader.
+        options: what the user asked for.
 
     Returns:
         the whole plan: the same for the same arguments, every time.
     """
-    files = [_plan_folder_file(artifact, graph, inventory) for artifact in graph.folder_files]
-    evidence = tuple(_evidence(graph, inventory))
-    plans: list[IdentityPlan] = []
-    root, issuer = plan_authority(graph.authorities[0], inventory, evidence=evidence, now=now)
-    plans.append(root)
-    plans.extend(plan_end_entity(identity, inventory, issuer=issuer, now=now) for identity in graph.end_entities)
-    changes = tuple(change for change, _ in files) + tuple(change for plan in plans for change in plan.changes)
-    blocked = tuple(remark for _, remark in files if remark) + tuple(
-        remark for plan in plans for remark in plan.blocked
-    )
-    blocked_addresses = {remark.address for remark in blocked}
-    pending = {change.address for change in changes if str(change.address) not in blocked_addresses}
-    made = [change for change in changes if change.address in pending and change.action is not Action.NO_OP]
-    notices = [remark for plan in plans for remark in (*plan.notices, *stack_notices(plan.identity))]
+    evidence = tuple(find_evidence(graph, inventory))
+    root, issuer = plan_authority(graph, inventory, evidence=evidence, options=options, now=now)
+    replaced = find_replaced_authority(graph, inventory, issuer)
+    plans = [root, *_plan_end_entities(graph, inventory, issuer, replaced is not None, options, now)]
+    leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
+    changes, blocked = _with_folder_files(graph, inventory, plans)
+    changes = _targeted((*changes, *leftovers), options)
+    blocked = tuple(remark for remark in blocked if remark.address in {str(change.address) for change in changes})
+    hazards = [hazard for plan in plans for hazard in plan.hazards]
+    hazards = [hazard for hazard in hazards if hazard.address in {change.address.identity for change in changes}]
+    if replaced is not None:
+        hazards.insert(0, ca_replaced(replaced))
+    clock = find_clock_behind(inventory, changes, now)
+    if clock is not None:
+        hazards.insert(0, clock)
+    refusals = (hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
+    pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
     return Plan(
         created_at=now,
         manifest=manifest,
         changes=changes,
-        hazards=(),
+        hazards=tuple(hazards),
+        allowed=options.allow,
         blocked=blocked,
-        notices=tuple(notices),
-        needs=tuple(_needs(graph, inventory, made)),
-        unmanaged=inventory.unmanaged,
-        deliver=plan_deliveries(graph.end_entities, made),
-        new_keys=tuple(change.artifact.path for change in made if isinstance(change.artifact, PrivateKeyArtifact)),
+        notices=(*_notices(graph, inventory, plans, issuer, now), *leftover_notices),
+        needs=tuple(find_needs(graph, inventory, pending)),
+        unmanaged=unmanaged,
+        deliver=plan_deliveries(graph.end_entities, pending),
+        new_keys=tuple(
+            change.artifact.path
+            for change in pending
+            if isinstance(change.artifact, PrivateKeyArtifact) and change.action in (Action.CREATE, Action.REKEY)
+        ),
     )
 
 
-def _plan_folder_file(artifact: TextArtifact, graph: Graph, inventory: Inventory) -> tuple[Change, Remark | None]:
-    """Our lines in one of the files at the top of the output folder; a user's own lines around them stay."""
-    found = inventory.texts[artifact.path]
-    if found.state is State.ABSENT:
-        return Change(artifact=artifact, action=Action.CREATE, reasons=(MISSING,)), None
-    if found.value is None:
-        corrupt = Reason(code=ReasonCode.CORRUPT, before=found.problem)
-        remark = _folder_file_remark(artifact, f"{artifact.path} cannot be read: {found.problem}")
-        return Change(artifact=artifact, action=Action.UPDATE, reasons=(corrupt,)), remark
-    if our_section(found.value) == artifact.content:
-        return Change(artifact=artifact, action=Action.NO_OP), None
-    change = Change(artifact=artifact, action=Action.UPDATE, reasons=(Reason(code=ReasonCode.CONTENT_CHANGED),))
-    exposed = _exposed_key(graph, inventory) if artifact.path == ".gitignore" else None
-    if exposed is not None:
-        # The new lines would let a key into a repository that is not encrypted yet.
-        return change, _folder_file_remark(artifact, f"{exposed} is not encrypted yet, so it stays ignored")
-    return change, None
+def _plan_end_entities(
+    graph: Graph, inventory: Inventory, issuer: IssuerView, replaced: bool, options: PlanOptions, now: datetime
+) -> list[IdentityPlan]:
+    planner = EndEntityPlanner(inventory, issuer=issuer, ca_replaced=replaced, options=options, now=now)
+    plans = []
+    for identity in graph.end_entities:
+        plan = planner.plan(identity)
+        if identity.trust is not None:
+            plan_trust(plan, identity.trust, inventory, issuer=issuer, options=options)
+        plans.append(plan)
+    return plans
 
 
-def _folder_file_remark(artifact: TextArtifact, message: str) -> Remark:
-    return Remark(code=BlockCode.NOT_YET.value, address=str(artifact.address), message=message)
+def _with_folder_files(
+    graph: Graph, inventory: Inventory, plans: Iterable[IdentityPlan]
+) -> tuple[tuple[Change, ...], tuple[Remark, ...]]:
+    """All changes in the order in which they are made, and all that is blocked.
+
+    `.gitignore` comes first, so that it is there before any key is; but where it lets a key in that this plan
+    encrypts, it comes last.
+    """
+    changes = [change for plan in plans for change in plan.changes]
+    blocked = [remark for plan in plans for remark in plan.blocked]
+    exposed = exposed_keys(graph, inventory)
+    held_back = {remark.address for remark in blocked}
+    encrypted = {
+        change.artifact.path
+        for change in changes
+        if change.action is Action.UPDATE and str(change.address) not in held_back
+    }
+    before: list[Change] = []
+    after: list[Change] = []
+    for artifact in graph.folder_files:
+        change, remark = plan_folder_file(artifact, inventory)
+        late = artifact.path == ".gitignore" and bool(exposed) and change.action is Action.UPDATE
+        (after if late else before).append(change)
+        if late and not exposed <= encrypted:
+            remark = still_exposed(artifact, min(exposed))
+        if remark is not None:
+            blocked.insert(0, remark)
+    return (*before, *changes, *after), tuple(blocked)
 
 
-def _exposed_key(graph: Graph, inventory: Inventory) -> str | None:
-    for identity in graph.identities:
-        key = identity.private_key
-        if key.password is not None and inventory.private_keys[key.path].state is State.PRESENT:
-            return key.path
-    return None
+def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:
+    """The changes that were asked for, with what they depend on: the authority and the folder's files."""
+    if not options.targets:
+        return changes
+    identities = {target for target in options.targets if target.count("/") < 2} | {"ca", "folder"}
+    wanted = {target for target in options.targets if target.count("/") == 2}
+    parts = {(target.rpartition("/")[0], "private-key") for target in wanted if target.endswith("/certificate")}
+    return tuple(
+        change
+        for change in changes
+        if change.address.identity in identities
+        or str(change.address) in wanted
+        or (change.address.identity, change.address.part) in parts
+    )
 
 
-def _evidence(graph: Graph, inventory: Inventory) -> Iterator[str]:
-    """What shows that an authority was at work in this folder before, apart from its own two files."""
-    own_certificate = str(graph.authorities[0].certificate.address)
-    paths = {graph.authorities[0].certificate.path}
-    for path, found in inventory.certificates.items():
-        if path not in paths and found.state is not State.ABSENT:
-            yield path
-    yield from (path for path in inventory.unmanaged if path.endswith(".pem"))
-    for entry in inventory.log:
-        if entry.address != own_certificate:
-            yield f"{entry.address} in the issuance log"
-
-
-def _needs(graph: Graph, inventory: Inventory, made: list[Change]) -> Iterator[Need]:
-    """The secrets that these changes take: to encrypt a new private key, or to open one that signs."""
-    addresses = {change.address for change in made}
-    signing = any(change.issues for change in made)
-    for identity in graph.identities:
-        key = identity.private_key
-        if key.password is None:
-            continue
-        is_issuer = identity in graph.authorities
-        creates_key = key.address in addresses
-        # Only its own certificate, signed from its own public key, needs an end entity's existing key.
-        needs_opening = inventory.private_keys[key.path].encrypted and (
-            (is_issuer and signing) or identity.certificate.address in addresses
+def _notices(
+    graph: Graph, inventory: Inventory, plans: Iterable[IdentityPlan], issuer: IssuerView, now: datetime
+) -> tuple[Remark, ...]:
+    notices = [remark for plan in plans for remark in (*plan.notices, *stack_notices(plan.identity))]
+    locked = [
+        identity.private_key.path
+        for identity in graph.identities
+        if inventory.private_keys[identity.private_key.path].state is State.LOCKED
+        and inventory.certificates[identity.certificate.path].value
+    ]
+    if locked:
+        notices.append(
+            Remark(
+                code=NoticeCode.PAIR_NOT_COMPARED.value,
+                address="ca" if locked == ["ca/ca.key"] else "folder",
+                message=f"locked, and so not compared with their certificates: {', '.join(locked)}",
+            )
         )
-        if creates_key or needs_opening:
-            yield Need(address=key.address, kind=NeedKind.PASSWORD, source=key.password)
+    if not issuer.judged:
+        notices.append(
+            Remark(
+                code=NoticeCode.NOT_JUDGED.value,
+                address="ca",
+                message="which authority this is cannot be said, so what it issued is left as it is",
+            )
+        )
+    soon = _ends_soon(graph, issuer, now)
+    return (*notices, soon) if soon else tuple(notices)
+
+
+def _ends_soon(graph: Graph, issuer: IssuerView, now: datetime) -> Remark | None:
+    """An authority that ends before what it would issue, and is not renewed by then."""
+    validities = [identity.certificate.lifetime.validity for identity in graph.end_entities]
+    longest = max((validity for validity in validities if validity is not None), default=None)
+    if longest is None or issuer.period is None:
+        return None
+    rule = graph.authorities[0].certificate.renewal
+    shorter_from = issuer.period.not_after - longest
+    renewed_from = issuer.period.not_after - rule.window(issuer.period.lifetime)
+    if shorter_from >= renewed_from or now < shorter_from - _EARLY_WARNING or longest >= issuer.period.lifetime:
+        return None
+    return Remark(
+        code=NoticeCode.CA_ENDS_SOON.value,
+        address="ca",
+        message=f"leaves issued from {shorter_from:%Y-%m-%d} will be shorter than declared: the authority ends on"
+        f" {issuer.period.not_after:%Y-%m-%d}, and is renewed from {renewed_from:%Y-%m-%d}",
+        hint="write a longer `renew_before` under ca",
+    )

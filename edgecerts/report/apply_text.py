@@ -23,6 +23,7 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
     if report.nothing_to_do:
         return summary_line(report.plan) + "\n"
     lines = [*_new_authority(report, style)]
+    lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
     lines += _outcomes(report, style)
     if report.count(Status.DONE):
         lines += remarks_block("Notices", report.plan.notices, style)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from edgecerts.manifest.model import PasswordSource
 from edgecerts.plan.model import Change, Delivery, Need, Plan, Reason, Remark, Value
 
 FORMAT_VERSION = 1
@@ -26,6 +25,7 @@ def plan_document(plan: Plan, changes: list[Document]) -> Document:
         "manifest": plan.manifest,
         "changes": changes,
         "hazards": _remarks(plan.hazards),
+        "allowed": sorted(plan.allowed),
         "blocked": _remarks(plan.blocked),
         "waiting": [],
         "notices": _remarks(plan.notices),
@@ -97,10 +97,13 @@ def _remarks(remarks: Iterable[Remark]) -> list[Document]:
 
 
 def _need(need: Need) -> Document:
-    return {"address": str(need.address), "kind": need.kind.value, "source": _source(need.source)}
+    return {"address": str(need.address), "kind": need.kind.value, "source": _source(need)}
 
 
-def _source(source: PasswordSource) -> str:
+def _source(need: Need) -> str:
+    source = need.source
+    if source is None:
+        return f"file:{need.path}"
     if source.env is not None:
         return f"env:{source.env}"
     if source.file is not None:

@@ -11,16 +11,18 @@ MAX_REMARKS = 40
 """More remarks of one kind than this are counted; `--format json` has all of them."""
 
 
-def render_plan_text(plan: Plan, *, style: Style, output: str) -> str:
+def render_plan_text(plan: Plan, *, style: Style, output: str, show_all: bool = False) -> str:
     """The whole plan.
 
     Args:
         plan: what to show.
         style: width and colour.
         output: the output folder as the user knows it.
+        show_all: also what is as declared.
     """
     lines = [printable(f"Plan for {plan.manifest}; files are in {output}."), ""]
-    lines += _changes(plan, style)
+    lines += _hazards(plan, style)
+    lines += _changes(plan, style, show_all=show_all)
     lines += _needs(plan, style)
     lines += remarks_block("Notices", plan.notices, style)
     lines += _unmanaged(plan, style)
@@ -39,22 +41,32 @@ def summary_line(plan: Plan) -> str:
     parts = pending or ["nothing to make"]
     parts.append(f"{unchanged:,} unchanged")
     parts.append(f"{blocked:,} blocked")
+    if plan.refused:
+        parts.append(f"{len(plan.refused):,} refused")
     return f"Plan: {', '.join(parts)}."
 
 
-def remarks_block(title: str, remarks: Iterable[Remark], style: Style) -> list[str]:
+def remarks_block(title: str, remarks: Iterable[Remark], style: Style, *, colour: Colour = Colour.BOLD) -> list[str]:
     """A titled list of remarks, each with its hint, and an empty line after it; nothing where there are none."""
     remarks = list(remarks)
     if not remarks:
         return []
-    lines = [style.paint(title, Colour.BOLD)]
+    lines = [style.paint(title, colour)]
     for remark in remarks[:MAX_REMARKS]:
         lines += style.wrap(printable(f"{remark.address}: {remark.message}"), indent="  ", hanging="      ")
         lines += hint_lines(remark.hint, style)
     return [*lines, *_rest(len(remarks)), ""]
 
 
-def _changes(plan: Plan, style: Style) -> Iterator[str]:
+def _hazards(plan: Plan, style: Style) -> list[str]:
+    """What apply refuses, first; then what it accepts because it was allowed."""
+    refusals = plan.refusals
+    allowed = [hazard for hazard in plan.hazards if hazard not in refusals]
+    lines = remarks_block("Hazards: apply refuses these", refusals, style, colour=Colour.RED)
+    return lines + remarks_block("Hazards that were allowed", allowed, style, colour=Colour.YELLOW)
+
+
+def _changes(plan: Plan, style: Style, *, show_all: bool) -> Iterator[str]:
     blocked = {remark.address: remark for remark in plan.blocked}
 
     def lines_of(change: Change) -> Iterator[str]:
@@ -63,7 +75,11 @@ def _changes(plan: Plan, style: Style) -> Iterator[str]:
             return obstructed_lines(change, f"blocked ({remark.code}): {remark.message}", remark.hint, style)
         return iter([file_line(change, style), *reason_lines(change, style)])
 
-    shown = [change for change in plan.changes if change.action is not Action.NO_OP or str(change.address) in blocked]
+    shown = [
+        change
+        for change in plan.changes
+        if show_all or change.action is not Action.NO_OP or str(change.address) in blocked
+    ]
     return grouped_lines(shown, lines_of, style)
 
 
@@ -72,7 +88,7 @@ def _needs(plan: Plan, style: Style) -> list[str]:
         return []
     lines = [style.paint("apply will need", Colour.BOLD)]
     for need in plan.needs[:MAX_REMARKS]:
-        lines += style.wrap(f"the {need.kind} for {need.address}, from {need.source}", indent="  ", hanging="      ")
+        lines += style.wrap(str(need), indent="  ", hanging="      ")
     return [*lines, *_rest(len(plan.needs)), ""]
 
 

@@ -1,0 +1,54 @@
+"""From flags to the options of a plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from edgecerts.desired.graph import Graph
+from edgecerts.errors import UsageError
+from edgecerts.plan.model import HazardCode
+from edgecerts.plan.options import MISSING_KEYS, PlanOptions, check_addresses
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """What plan and apply were asked for, as it stood on the command line."""
+
+    target: Sequence[str] | None
+    replace: Sequence[str] | None
+    prune: bool
+    allow: Sequence[str] | None
+
+    def options(self, graph: Graph) -> PlanOptions:
+        """The plan's options.
+
+        Raises:
+            UsageError: an address is not in the manifest.
+        """
+        replace = [address for address in self.replace or () if address != MISSING_KEYS]
+        check_addresses(graph, self.target or (), flag="--target")
+        check_addresses(graph, replace, flag="--replace")
+        return PlanOptions(
+            allow=frozenset(HazardCode(str(hazard)) for hazard in self.allow or ()),
+            targets=frozenset(self.target or ()),
+            replace=frozenset(replace),
+            replace_missing_keys=MISSING_KEYS in (self.replace or ()),
+            prune=self.prune,
+        )
+
+
+def parse_time(text: str) -> datetime:
+    """Reads the time of `--at`: a date, which is midnight UTC, or RFC 3339 with an offset.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at: '{text}' is not a time", hint="write 2027-03-01, or 2027-03-01T08:00:00Z") from None
+    if moment.tzinfo is None:
+        if len(text) > len("2027-03-01"):
+            raise UsageError(f"--at: '{text}' has no time zone", hint=f"write {text}Z for UTC")
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).replace(microsecond=0)

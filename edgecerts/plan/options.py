@@ -1,0 +1,54 @@
+"""What the user asked for on the command line, apart from the manifest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edgecerts.desired.graph import Artifact, Graph
+from edgecerts.errors import UsageError
+from edgecerts.plan.model import HazardCode
+
+MISSING_KEYS = "missing-keys"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanOptions:
+    """The choices of one run.
+
+    Attributes:
+        allow: hazards that are accepted.
+        targets: addresses of identities or artifacts; with any, nothing else is planned but what they depend on.
+        replace: addresses of identities or artifacts that are made again although they are as declared.
+        replace_missing_keys: make a new key wherever one should be here and is not.
+        prune: delete our files of entries that are not in the manifest.
+    """
+
+    allow: frozenset[HazardCode] = frozenset()
+    targets: frozenset[str] = frozenset()
+    replace: frozenset[str] = frozenset()
+    replace_missing_keys: bool = False
+    prune: bool = False
+
+    def replaces(self, artifact: Artifact) -> bool:
+        """Whether this artifact, or the identity that it belongs to, is to be made again."""
+        return str(artifact.address) in self.replace or artifact.address.identity in self.replace
+
+
+def check_addresses(graph: Graph, addresses: Iterable[str], *, flag: str) -> None:
+    """Checks that every address on the command line is one of the graph.
+
+    Raises:
+        UsageError: one is not; the hint names similar ones.
+    """
+    known = {str(artifact.address) for artifact in graph.artifacts()}
+    known |= {artifact.address.identity for artifact in graph.artifacts()}
+    for address in addresses:
+        if address not in known:
+            raise UsageError(f"{flag}: there is no address '{address}' in the manifest", hint=_similar(address, known))
+
+
+def _similar(address: str, known: Iterable[str]) -> str:
+    # Imported here because only a slip needs it.
+    import difflib
+
+    close = difflib.get_close_matches(address, sorted(known), n=3)
+    return f"did you mean {' or '.join(close)}?" if close else "an address is ca, broker/NAME or client/NAME"
