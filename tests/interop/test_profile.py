@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
@@ -154,6 +154,14 @@ def _key_description(key_type: KeyType) -> str:
         return f"Private-Key: ({key_type.removeprefix('rsa-')} bit, 2 primes)"
     curves = {KeyType.EC_P256: "NIST CURVE: P-256", KeyType.EC_P384: "NIST CURVE: P-384"}
     return {**curves, KeyType.EC_P521: "NIST CURVE: P-521", KeyType.ED25519: "ED25519 Private-Key:"}[key_type]
+
+
+@every_ca_type
+def test_every_rsa_key_has_the_exponent_that_every_stack_takes(plants: Plants, ca_type: KeyType) -> None:
+    keys = [certificate.public_key() for certificate in certificates(plants[ca_type])]
+    exponents = [key.public_numbers().e for key in keys if isinstance(key, rsa.RSAPublicKey)]
+    # A broker and a client of each of the three sizes, and perhaps the authority.
+    assert exponents == [65537] * (7 if ca_type.is_rsa else 6)
 
 
 @every_ca_type
