@@ -1,7 +1,7 @@
 """What every test may use: a fixed moment, a project in an empty folder, and no skip where CI runs."""
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +86,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where EDGECERTS_TEST_NO_SKIP is set, as in CI, a skip is a failure: CI installs what the tests need."""
     report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("EDGECERTS_TEST_NO_SKIP"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that skips itself."""
+    report = yield
     if report.skipped and os.environ.get("EDGECERTS_TEST_NO_SKIP"):
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
@@ -101,5 +113,3 @@ clients:
   MyEACM:
 """
 """One authority, one broker, one client, all with EC P-256 keys."""
-
-MakeProject = Callable[[str], Project]

@@ -124,7 +124,6 @@ def test_a_manifest_that_is_not_there_is_a_folder_or_is_not_a_file_is_a_clear_er
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.yaml", "pipe.yaml"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become an ordinary user to be refused a file")
 def test_a_manifest_that_may_not_be_read_is_a_clear_error(tmp_path: Path) -> None:
     manifest = tmp_path / "pki.yaml"
     manifest.write_text(SMALL)
@@ -134,7 +133,7 @@ def test_a_manifest_that_may_not_be_read_is_a_clear_error(tmp_path: Path) -> Non
         "import os, sys, edgecerts.cli.validate, edgecerts.report.printable\n"
         "from edgecerts.cli.app import app\n"
         "from edgecerts.cli.exits import run\n"
-        "os.setgid(65534); os.setuid(65534)\n"
+        "if os.geteuid() == 0:\n    os.setgid(65534); os.setuid(65534)\n"
         "sys.exit(run(app, ['validate']))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
@@ -171,7 +170,7 @@ def test_json_output_keeps_to_its_schema(project: Project, name: str) -> None:
     validator.validate(json.loads(project.run(name, "--format", "json").out))
     project.apply()
     (project.output / "brokers/plant-a/server.pem").write_text("damaged")
-    project.write(SMALL.replace("MyEACM:", "MyEACM: {common_name: Another}") + "  line-4: {validity: 9000d}\n")
+    project.write(SMALL.replace("MyEACM:", "MyEACM: {common_name: Another}") + "  line-4: {key_held: csr}\n")
     document = json.loads(project.run(name, "--format", "json").out)
     validator.validate(document)
     assert document["blocked"]
