@@ -25,6 +25,7 @@ from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
 
 OnPlan = Callable[[Plan], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Run:
         sources: where passwords come from.
         job: who runs this.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
+        on_progress: is called after each change with how many are behind and how many there are.
     """
 
     graph: Graph
@@ -50,6 +52,7 @@ class Run:
     job: str
     on_plan: OnPlan
     options: PlanOptions = DEFAULTS
+    on_progress: OnProgress = lambda done, total: None
 
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
@@ -86,7 +89,7 @@ def run_apply(run: Run) -> ApplyReport:
             now=run.now,
             job=run.job,
         )
-        outcomes = _carry_out(plan, workshop)
+        outcomes = _carry_out(plan, workshop, run.on_progress)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
         confirmed = {
@@ -104,11 +107,13 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
     return certificates
 
 
-def _carry_out(plan: Plan, workshop: Workshop) -> dict[str, Outcome]:
+def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[str, Outcome]:
     """Makes each pending change in order. After a failure, what depends on it is skipped; the rest goes on."""
     outcomes: dict[str, Outcome] = {}
     failed: set[str] = set()
-    for change in plan.pending:
+    pending = plan.pending
+    for number, change in enumerate(pending):
+        on_progress(number, len(pending))
         identity = change.address.identity
         cause = next((name for name in (identity, "ca", "folder") if name in failed), None)
         if identity == "folder" and failed:

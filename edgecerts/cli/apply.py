@@ -44,9 +44,13 @@ def apply(path: Path, output: Path | None, choices: Choices, *, as_json: bool, d
         sources=_secret_sources(project, console),
         job=describe_job(os.environ),
         on_plan=name_needs,
+        on_progress=console.progress,
         options=choices.options(project.graph),
     )
-    report = run_apply(run)
+    try:
+        report = run_apply(run)
+    finally:
+        console.end_progress()
     if as_json:
         console.result(render_apply_json(report))
     else:

@@ -3,12 +3,17 @@
 import os
 import shutil
 import sys
+import time
 
 MAX_WIDTH = 100
+_CLEAR_LINE = "\x1b[K"
 
 
 class Console:
     """Writes to the process's streams, as they are when it is used."""
+
+    def __init__(self) -> None:
+        self._progress_at = 0.0
 
     def result(self, text: str) -> None:
         """Writes a result. That its reader has had enough (`plan | head`) is no error."""
@@ -22,6 +27,20 @@ class Console:
         """Writes a part of the story."""
         sys.stderr.write(text)
         sys.stderr.flush()
+
+    def progress(self, done: int, total: int) -> None:
+        """Shows how far long work is, on a terminal alone and at most ten times a second."""
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._progress_at < 0.1:
+            return
+        if self._progress_at:
+            self.tell(f"\r{_CLEAR_LINE}{done:,} of {total:,} files")
+        self._progress_at = now
+
+    def end_progress(self) -> None:
+        """Removes the line that `progress` wrote."""
+        if self._progress_at and sys.stderr.isatty():
+            self.tell(f"\r{_CLEAR_LINE}")
 
     def error(self, message: str, *, hint: str | None = None) -> None:
         """Writes why a command ends early, and what to do about it."""
