@@ -26,13 +26,13 @@ _MOMENT_FORM = "write date, time and time zone as in 2035-12-31T23:59:59Z"
 
 def read_validity(node: Scalar, mistakes: Mistakes) -> timedelta | None:
     """Reads how long a certificate lives; None after a mistake."""
-    return _read_duration(node, "validity", mistakes)
+    return read_duration(node, "validity", mistakes)
 
 
 def read_renew_before(node: Scalar, mistakes: Mistakes) -> RenewBefore | None:
     """Reads how long before its end a certificate is renewed; None after a mistake."""
     if not node.endswith("%"):
-        duration = _read_duration(node, "renew_before", mistakes)
+        duration = read_duration(node, "renew_before", mistakes)
         return None if duration is None else RenewBefore(duration=duration)
     match = _PERCENT.fullmatch(node)
     if match is None or float(match[1]) == 0:
@@ -63,7 +63,8 @@ def read_not_after(node: Scalar, mistakes: Mistakes) -> datetime | None:
         return None
 
 
-def _read_duration(node: Scalar, key: str, mistakes: Mistakes) -> timedelta | None:
+def read_duration(node: Scalar, key: str, mistakes: Mistakes) -> timedelta | None:
+    """Reads the duration of a key; None after a mistake."""
     match = _DURATION.fullmatch(node)
     if match is None:
         mistakes.add(node.mark, f"{quoted(node)} is not a duration", _hint_for_duration(node))

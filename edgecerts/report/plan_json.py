@@ -24,11 +24,11 @@ def plan_document(plan: Plan, changes: list[Document]) -> Document:
         "created_at": rfc3339(plan.created_at),
         "manifest": plan.manifest,
         "changes": changes,
-        "hazards": _remarks(plan.hazards),
+        "hazards": remark_documents(plan.hazards),
         "allowed": sorted(plan.allowed),
-        "blocked": _remarks(plan.blocked),
+        "blocked": remark_documents(plan.blocked),
         "waiting": [],
-        "notices": _remarks(plan.notices),
+        "notices": remark_documents(plan.notices),
         "needs": [_need(need) for need in plan.needs],
         "unmanaged": list(plan.unmanaged),
         "deliver": deliver_documents(plan.deliver),
@@ -43,7 +43,7 @@ def change_document(change: Change) -> Document:
         "address": str(change.address),
         "path": change.artifact.path,
         "action": change.action.value,
-        "reasons": [_reason(reason) for reason in change.reasons],
+        "reasons": [reason_document(reason) for reason in change.reasons],
         "not_before": rfc3339(change.period.not_before) if change.period else None,
         "not_after": rfc3339(change.period.not_after) if change.period else None,
     }
@@ -76,7 +76,8 @@ def rfc3339(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _reason(reason: Reason) -> Document:
+def reason_document(reason: Reason) -> Document:
+    """One reason as plain values."""
     return {
         "code": reason.code.value,
         "field": reason.field,
@@ -89,7 +90,8 @@ def _value(value: Value) -> str | list[str] | None:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _remarks(remarks: Iterable[Remark]) -> list[Document]:
+def remark_documents(remarks: Iterable[Remark]) -> list[Document]:
+    """Hazards, blocked changes or notices as plain values."""
     return [
         {"code": remark.code, "address": remark.address, "message": remark.message, "hint": remark.hint}
         for remark in remarks

@@ -1,0 +1,267 @@
+"""From a plan to a status: the same facts and the same checks, asked how things are."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from posixpath import basename
+
+from edgecerts.desired.graph import Address, Graph, Identity, TextArtifact
+from edgecerts.manifest.model import KeyHeld
+from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
+from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.pki.certificates import Period
+from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
+from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark
+from edgecerts.plan.status_chain import Look, find_state, is_early, is_ending, is_keyless
+from edgecerts.plan.status_model import (
+    CertificateSummary,
+    FileReason,
+    IdentityState,
+    KeyPlace,
+    Status,
+    StatusRow,
+    UnmanagedFolder,
+)
+
+_MENDED = {
+    Action.CREATE: "edgecerts apply makes what is missing",
+    Action.REKEY: "edgecerts apply makes a new key and its certificate",
+    Action.UPDATE: "edgecerts apply updates it",
+    Action.RENEW: "edgecerts apply renews it",
+    Action.CHMOD: "edgecerts apply closes it to others",
+}
+"""What the next apply does; where it does several things to an identity, the first of these names them."""
+
+_EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
+"""Notices of a plan that say why an identity is in its state."""
+
+_SHOWN = frozenset({NoticeCode.CA_ENDS_SOON.value, NoticeCode.NOT_JUDGED.value, NoticeCode.KEY_MISMATCH.value})
+"""Notices of a plan that are about what exists, and not about what is planned."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Context:
+    """What all rows are made from; the plan's parts by address, so that a large plan is walked only once."""
+
+    inventory: Inventory
+    authority: CertificateFacts | None
+    judged: bool
+    changes: Mapping[str, list[Change]]
+    blocked: Mapping[str, list[Remark]]
+    refusals: Mapping[str, list[Remark]]
+    notices: Mapping[str, list[Remark]]
+    pending: frozenset[Address]
+    now: datetime
+    within: timedelta | None
+
+
+def build_status(
+    graph: Graph, inventory: Inventory, plan: Plan, *, now: datetime, within: timedelta | None = None
+) -> Status:
+    """Says how everything is that should exist.
+
+    Args:
+        graph: what should exist.
+        inventory: what does.
+        plan: made from both for the same `now`, without options.
+        now: the one moment of this run, in UTC.
+        within: certificates that end within this time are findings, too.
+
+    Returns:
+        the same status for the same arguments, every time.
+    """
+    context = _build_context(graph, inventory, plan, now, within)
+    return Status(
+        created_at=now,
+        manifest=plan.manifest,
+        within=within,
+        rows=tuple(_build_row(identity, context) for identity in graph.identities),
+        folder=tuple(remark for remark in plan.blocked if remark.address.startswith("folder/")),
+        notices=(
+            *(remark for remark in plan.notices if remark.code in _SHOWN),
+            *_folder_notice(plan, context.pending),
+        ),
+        unmanaged=tuple(_build_unmanaged(leftover, context) for leftover in inventory.leftovers),
+    )
+
+
+def _build_context(
+    graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None
+) -> _Context:
+    certificates = inventory.certificates[graph.authorities[0].certificate.path].value
+    changes = defaultdict(list)
+    for change in plan.changes:
+        changes[change.address.identity].append(change)
+    return _Context(
+        inventory=inventory,
+        authority=certificates[0] if certificates else None,
+        judged=all(notice.code != NoticeCode.NOT_JUDGED.value for notice in plan.notices),
+        changes=changes,
+        blocked=_by_identity(plan.blocked),
+        refusals=_by_identity(plan.refusals),
+        notices=_by_identity(plan.notices),
+        pending=frozenset(change.address for change in plan.pending),
+        now=now,
+        within=within,
+    )
+
+
+def _by_identity(remarks: Iterable[Remark]) -> Mapping[str, list[Remark]]:
+    """Remarks by the identity that they are about, whether they name it or one of its files."""
+    found = defaultdict(list)
+    for remark in remarks:
+        parts = remark.address.split("/")
+        found["/".join(parts[: 1 if parts[0] == "ca" else 2])].append(remark)
+    return found
+
+
+def _build_row(identity: Identity, context: _Context) -> StatusRow:
+    look = _look(identity, context)
+    state = find_state(look)
+    pending = {change.action for change in context.changes[identity.address] if change.address in context.pending}
+    return StatusRow(
+        address=identity.address,
+        kind=identity.kind,
+        common_name=identity.common_name,
+        state=state,
+        key=_key_place(identity, look.key, look.certificate),
+        certificate=_summarise(look.facts, context.now) if look.facts else None,
+        reasons=look.reasons,
+        remarks=tuple(_remarks(look, context)),
+        hint=next((hint for action, hint in _MENDED.items() if action in pending), None),
+    )
+
+
+def _look(identity: Identity, context: _Context) -> Look:
+    inventory, changes = context.inventory, context.changes[identity.address]
+    certificate = inventory.certificates[identity.certificate.path]
+    reasons = [
+        FileReason(path=change.artifact.path, reason=reason) for change in changes for reason in change.reasons
+    ]
+    # A plan may leave a certificate that ends: nothing can sign another, or another would end no later.
+    by_date = _date_reasons(identity, certificate.value[0], context.now) if certificate.value else ()
+    reasons += [entry for entry in by_date if entry not in reasons]
+    return Look(
+        identity=identity,
+        key=inventory.private_keys[identity.private_key.path],
+        certificate=certificate,
+        trust=inventory.certificates[identity.trust.path] if identity.trust else None,
+        authority=context.authority,
+        judged=context.judged,
+        reasons=tuple(reasons),
+        blocked=tuple(context.blocked.get(identity.address, ())),
+        refusals=tuple(context.refusals.get(identity.address, ())),
+        stuck=any(change.action is not Action.NO_OP and change.address not in context.pending for change in changes),
+        now=context.now,
+        within=context.within,
+    )
+
+
+def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) -> tuple[FileReason, ...]:
+    given = CheckInput(
+        artifact=identity.certificate,
+        facts=facts,
+        issuer=None,
+        key_spki=None,
+        key_type=None,
+        issuer_ends=frozenset(),
+        now=now,
+    )
+    return tuple(FileReason(path=identity.certificate.path, reason=reason) for reason in check_expiry(given))
+
+
+def _remarks(look: Look, context: _Context) -> Iterator[Remark]:
+    """What there is to say beside the reasons; the same thing about a key and its certificate only once."""
+    said = set()
+    for remark in (*look.refusals, *look.blocked):
+        if (remark.code, remark.message) not in said:
+            said.add((remark.code, remark.message))
+            yield remark
+    address, facts = look.identity.address, look.facts
+    explaining = [remark for remark in context.notices.get(address, ()) if remark.code in _EXPLAINING]
+    yield from explaining
+    if look.trust is None and is_keyless(look) and facts is not None and not look.blocked:
+        yield Remark(
+            code=NoticeCode.KEY_NOT_HERE.value,
+            address=address,
+            message=f"{look.identity.private_key.path} is not here, so nothing can be signed here",
+            hint="look where it is kept, or bring it back from the backup",
+        )
+    if facts is not None and is_early(look):
+        yield Remark(
+            code=IdentityState.EARLY.value,
+            address=address,
+            message=f"begins on {facts.not_before:%Y-%m-%d at %H:%M} UTC, and it is {look.now:%Y-%m-%d %H:%M} now",
+            hint="look at the clock first",
+        )
+    if facts is not None and look.within is not None and is_ending(look) and facts.not_after >= look.now:
+        yield Remark(
+            code=IdentityState.ENDING.value,
+            address=address,
+            message=f"ends on {facts.not_after:%Y-%m-%d}, within {format_duration(look.within)}",
+            hint=_renewal_hint(look.identity, facts, look.now),
+        )
+
+
+def _renewal_hint(identity: Identity, facts: CertificateFacts, now: datetime) -> str | None:
+    """When apply renews a certificate by itself; None where that time has come."""
+    lifetime = Period(not_before=facts.not_before, not_after=facts.not_after).lifetime
+    due = facts.not_after - identity.certificate.renewal.window(lifetime)
+    if due <= now:
+        return None
+    return f"edgecerts apply renews it from {due:%Y-%m-%d}; sooner: --replace {identity.certificate.address}"
+
+
+def _key_place(
+    identity: Identity, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
+) -> KeyPlace:
+    held = identity.private_key.held
+    if key.state is State.ABSENT:
+        if held is KeyHeld.CSR:
+            return KeyPlace.ON_HOST
+        # A key that was never made has not been delivered either.
+        delivered = held is KeyHeld.DELIVERED and certificate.state is not State.ABSENT
+        return KeyPlace.DELIVERED if delivered else KeyPlace.NOT_HERE
+    places = {State.PRESENT: KeyPlace.HERE, State.LOCKED: KeyPlace.LOCKED, State.UNREADABLE: KeyPlace.DAMAGED}
+    return places[key.state]
+
+
+def _summarise(facts: CertificateFacts, now: datetime) -> CertificateSummary:
+    return CertificateSummary(
+        issuer=facts.issuer_text,
+        key_type=facts.key_type,
+        serial=facts.serial,
+        not_before=facts.not_before,
+        not_after=facts.not_after,
+        days_left=(facts.not_after.date() - now.date()).days,
+    )
+
+
+def _folder_notice(plan: Plan, pending: frozenset[Address]) -> Iterator[Remark]:
+    """The folder's own files are no certificates: that a new version words them anew wakes nobody up."""
+    names = [
+        basename(change.artifact.path)
+        for change in plan.changes
+        if isinstance(change.artifact, TextArtifact) and change.address in pending
+    ]
+    if names:
+        yield Remark(
+            code="folder-files",
+            address="folder",
+            message=f"missing, or with other lines of ours: {', '.join(names)}",
+            hint="edgecerts apply writes them",
+        )
+
+
+def _build_unmanaged(leftover: Leftover, context: _Context) -> UnmanagedFolder:
+    facts = leftover.certificate.value[0] if leftover.certificate.value else None
+    notices = context.notices.get(leftover.address, ())
+    return UnmanagedFolder(
+        address=leftover.address,
+        paths=leftover.paths,
+        still_valid=any(notice.code == NoticeCode.STILL_VALID.value for notice in notices),
+        serial=facts.serial if facts else None,
+        not_after=facts.not_after if facts else None,
+    )
