@@ -110,10 +110,11 @@ def _read_file(folder: int, name: str, limit: int) -> FoundFile | None:
     except OSError as error:
         link = error.errno == errno.ELOOP
         raise NotReadableError("it is a symbolic link" if link else str(error.strerror)) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotReadableError("it is not a plain file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotReadableError("it is not a plain file")
         try:
             data = file.read(limit + 1)
         except OSError as error:
