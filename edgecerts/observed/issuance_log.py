@@ -6,7 +6,9 @@ that were replaced or lost.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +49,18 @@ def format_log_entry(entry: LogEntry) -> str:
 def parse_log(text: str) -> Iterator[LogEntry]:
     """The entries of one log file. A line that is not an entry (torn by a crash, or edited) is passed over."""
     for line in text.splitlines():
-        try:
-            fields = json.loads(line)
-            entry = LogEntry(**{**fields, "reasons": tuple(fields["reasons"])})
-        except (ValueError, TypeError, KeyError):
-            continue
-        yield entry
+        # A line of a hundred thousand brackets exhausts the parser's stack.
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            values = json.loads(line)
+            entry = LogEntry(**{**values, "reasons": tuple(values["reasons"])})
+            if _is_well_formed(entry):
+                yield entry
+
+
+def _is_well_formed(entry: LogEntry) -> bool:
+    """Whether every field is of its type and every time can be compared with others; raises ValueError else."""
+    texts = (getattr(entry, field.name) for field in fields(LogEntry) if field.name != "reasons")
+    if not all(isinstance(value, str) for value in (*texts, *entry.reasons)):
+        return False
+    times = (entry.not_before, entry.not_after, entry.issued_at)
+    return all(datetime.fromisoformat(time).tzinfo is not None for time in times)
