@@ -35,7 +35,7 @@ from edgecerts.apply import Run, run_apply
 from edgecerts.apply.report import ApplyReport, Status
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired import build_graph
-from edgecerts.desired.graph import Graph, PrivateKeyArtifact
+from edgecerts.desired.graph import Graph
 from edgecerts.errors import EdgecertsError, ManifestError, StorageError
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
@@ -232,8 +232,9 @@ def check_apply(world: World, options: PlanOptions) -> Plan:
         check_files(world, plan, report, before, take_snapshot(world.output), options)
         world.ends.update(status.value for status in {outcome.status for outcome in report.outcomes})
     again = check_plan(world, options)
-    if not (has_odd_files(world) and any(outcome.status is Status.FAILED for outcome in report.outcomes)):
-        promise(not again.pending, f"nothing is left to do, and not {describe(again.pending)}")
+    if any(outcome.status is Status.FAILED for outcome in report.outcomes) and has_odd_files(world):
+        return again
+    promise(not again.pending, f"nothing is left to do, and not {describe(again.pending)}")
     check_certificates(world, again)
     return again
 
@@ -326,7 +327,7 @@ def check_log(before: Snapshot, after: Snapshot) -> dict[str, dict[str, Any]]:
         if path.startswith("issued/") and content is not None:
             promise(content.startswith(before.get(path, (b"", 0, 0))[0] or b""), f"{path} only ever grows")
             for line in content.decode(errors="replace").splitlines():
-                with suppress(ValueError, TypeError, KeyError):
+                with suppress(ValueError, TypeError, KeyError, RecursionError):
                     entry = json.loads(line)
                     entries[entry["sha256"]] = entry
     return entries
@@ -359,13 +360,15 @@ def check_issued(
     promise(digest in log, f"{path} is on record")
     promise(log[digest]["serial"] == f"{certificate.serial_number:040x}", f"{path} is on record with its serial number")
     folder = path.rpartition("/")[0]
-    keys = {name: content for name, (content, _, _) in after.items() if name == f"{folder}/{path.split('/')[-1][:-4]}.key"}
+    keys = {
+        name: content for name, (content, _, _) in after.items() if name == f"{folder}/{path.split('/')[-1][:-4]}.key"
+    }
     own = key_spki(next(iter(keys.values()), None))
     codes = {reason.code.value for reason in change.reasons}
     if former is not None and spki(former.public_key()) != spki(certificate.public_key()):
         promise(change.action is not Action.RENEW, f"{path} was renewed with its key")
         promise(own == spki(certificate.public_key()), f"{path} is for the key beside it")
-        causes = {"key-mismatch", "key-type-changed", "expired", "near-expiry", "issuer-changed", "signature-invalid"}
+        causes = {"key-mismatch", "key-type-changed", "expired", "near-expiry", "corrupt"}
         promise(bool(codes & causes), f"{path} got another key because of {codes}")
     if former is None:
         promise(own == spki(certificate.public_key()), f"{path} is for the key beside it")

@@ -3,7 +3,7 @@
 Our lines stand between two markers; a user's own lines around them are kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edgecerts.desired.graph import LOCAL_FOLDER, Address, Identity, TextArtifact
 
@@ -47,21 +47,25 @@ def build_folder_files(identities: Iterable[Identity]) -> tuple[TextArtifact, ..
 def our_section(text: str) -> str | None:
     """Our lines in a file that has the markers, or None. Line ends do not matter."""
     lines = text.splitlines()
-    if _BEGIN not in lines or _END not in lines:
-        return None
-    begin, end = lines.index(_BEGIN), lines.index(_END)
-    return "".join(f"{line}\n" for line in lines[begin + 1 : end]) if begin < end else None
+    place = _section(lines)
+    return "".join(f"{line}\n" for line in lines[place.start + 1 : place.stop - 1]) if place else None
 
 
 def merge_section(text: str, content: str) -> str:
     """A file's text with our section in it: replaced where it stands, else added at the end."""
     section = f"{_BEGIN}\n{content}{_END}\n"
-    if our_section(text) is None:
+    lines = text.splitlines(keepends=True)
+    place = _section(text.splitlines())
+    if place is None:
         separator = "" if not text or text.endswith("\n") else "\n"
         return f"{text}{separator}{section}"
-    before, _, rest = text.partition(_BEGIN)
-    after = rest.partition(_END)[2].removeprefix("\r").removeprefix("\n")
-    return f"{before}{section}{after}"
+    return "".join((*lines[: place.start], section, *lines[place.stop :]))
+
+
+def _section(lines: Sequence[str]) -> slice | None:
+    """Where our section stands, markers included; in a file that was cut off or doubled, the last one that ends."""
+    begins = [at for at, line in enumerate(lines) if line == _BEGIN and _END in lines[at:]]
+    return slice(begins[-1], lines.index(_END, begins[-1]) + 1) if begins else None
 
 
 def _text_artifact(name: str, content: str) -> TextArtifact:
