@@ -178,7 +178,7 @@ def test_json_output_keeps_to_its_schema(project: Project, name: str) -> None:
 
 
 def test_schema_prints_each_schema(tmp_path: Path) -> None:
-    assert schema_names() == ("apply", "pki", "plan")
+    assert schema_names() == ("apply", "pki", "plan", "status")
     assert edgecerts("schema", folder=tmp_path).stdout == schema_text("pki")
     for name in schema_names():
         assert edgecerts("schema", name, folder=tmp_path).stdout == schema_text(name)

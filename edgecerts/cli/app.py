@@ -35,12 +35,22 @@ class Format(enum.StrEnum):
 
 
 @enum.unique
+class PlanFormat(enum.StrEnum):
+    """How a plan is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+@enum.unique
 class SchemaName(enum.StrEnum):
     """The schemas that edgecerts publishes."""
 
     PKI = "pki"
     PLAN = "plan"
     APPLY = "apply"
+    STATUS = "status"
 
 
 @enum.unique
@@ -58,6 +68,9 @@ OutputOption = Annotated[
     typer.Option("--output", help="The output folder, in place of the manifest's `output`.", show_default=False),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
+PlanFormatOption = Annotated[
+    PlanFormat, typer.Option("--format", help="How the plan is written; markdown is for a comment in review.")
+]
 
 TargetOption = Annotated[
     list[str] | None,
@@ -111,7 +124,7 @@ def validate_command(file: ManifestOption = _DEFAULT_MANIFEST) -> None:
 def plan_command(
     file: ManifestOption = _DEFAULT_MANIFEST,
     output: OutputOption = None,
-    format_: FormatOption = Format.TEXT,
+    format_: PlanFormatOption = PlanFormat.TEXT,
     target: TargetOption = None,
     replace: ReplaceOption = None,
     prune: PruneOption = False,
@@ -154,11 +167,29 @@ def apply_command(
     raise typer.Exit(code)
 
 
+@app.command("status")
+def status_command(
+    file: ManifestOption = _DEFAULT_MANIFEST,
+    output: OutputOption = None,
+    format_: FormatOption = Format.TEXT,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="WHEN", help="Look from this time: a date, or RFC 3339.")
+    ] = None,
+    within: Annotated[
+        str | None, typer.Option("--within", metavar="DURATION", help="What ends within this time is a finding, too.")
+    ] = None,
+) -> None:
+    """Show what exists and when it ends. Exits with 3 where something is wrong. Changes nothing."""
+    from edgecerts.cli.status import show_status
+
+    raise typer.Exit(show_status(file, output, form=format_.value, at=at, within=within))
+
+
 @app.command("schema")
 def schema_command(
     name: Annotated[SchemaName, typer.Argument(help="Which schema.", show_default=True)] = SchemaName.PKI,
 ) -> None:
-    """Print a JSON Schema: of the manifest, for editors, or of what plan and apply print with --format json."""
+    """Print a JSON Schema: of the manifest, for editors, or of what a command prints with --format json."""
     from edgecerts.cli.schema import print_schema
 
     raise typer.Exit(print_schema(name.value))

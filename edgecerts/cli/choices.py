@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from edgecerts.desired.graph import Graph
-from edgecerts.errors import UsageError
+from edgecerts.errors import ManifestError, UsageError
+from edgecerts.manifest.durations import read_duration
+from edgecerts.manifest.mistakes import Mistakes
+from edgecerts.manifest.nodes import Scalar
 from edgecerts.plan.model import HazardCode
 from edgecerts.plan.options import MISSING_KEYS, PlanOptions, check_addresses
 
@@ -52,3 +55,20 @@ def parse_time(text: str) -> datetime:
             raise UsageError(f"--at: '{text}' has no time zone", hint=f"write {text}Z for UTC")
         moment = moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def parse_duration(text: str, *, flag: str) -> timedelta:
+    """Reads a duration as the manifest writes it: `90d`, `12h`, `2w`, `1y` or a plain number of days.
+
+    Raises:
+        UsageError: it is none.
+    """
+    mistakes = Mistakes(flag)
+    duration = read_duration(Scalar(text, 1, 1, plain=True), flag, mistakes)
+    try:
+        mistakes.raise_if_any()
+    except ManifestError as error:
+        problem = error.problems[0]
+        raise UsageError(f"{flag}: {problem.message}", hint=problem.hint) from None
+    assert duration is not None  # noqa: S101 (None only after a mistake)
+    return duration

@@ -87,9 +87,7 @@ def build_status(
     )
 
 
-def _build_context(
-    graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None
-) -> _Context:
+def _build_context(graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None) -> _Context:
     certificates = inventory.certificates[graph.authorities[0].certificate.path].value
     changes = defaultdict(list)
     for change in plan.changes:
@@ -137,9 +135,7 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
 def _look(identity: Identity, context: _Context) -> Look:
     inventory, changes = context.inventory, context.changes[identity.address]
     certificate = inventory.certificates[identity.certificate.path]
-    reasons = [
-        FileReason(path=change.artifact.path, reason=reason) for change in changes for reason in change.reasons
-    ]
+    reasons = [FileReason(path=change.artifact.path, reason=reason) for change in changes for reason in change.reasons]
     # A plan may leave a certificate that ends: nothing can sign another, or another would end no later.
     by_date = _date_reasons(identity, certificate.value[0], context.now) if certificate.value else ()
     reasons += [entry for entry in by_date if entry not in reasons]
@@ -211,7 +207,7 @@ def _renewal_hint(identity: Identity, facts: CertificateFacts, now: datetime) ->
     due = facts.not_after - identity.certificate.renewal.window(lifetime)
     if due <= now:
         return None
-    return f"edgecerts apply renews it from {due:%Y-%m-%d}; sooner: --replace {identity.certificate.address}"
+    return f"edgecerts apply renews it from {due:%Y-%m-%d}, or at once with --replace {identity.certificate.address}"
 
 
 def _key_place(

@@ -1,0 +1,63 @@
+"""A status as one JSON document; `schemas/status.schema.json` describes it."""
+
+from edgecerts.plan.certificate_checks import format_duration
+from edgecerts.plan.status_model import Status, StatusRow
+from edgecerts.report.plan_json import FORMAT_VERSION, Document, reason_document, remark_documents, rfc3339, to_json
+
+
+def render_status_json(status: Status) -> str:
+    """The document as text, with a line end: every identity, however many there are."""
+    first = status.next_to_end[0] if status.next_to_end else None
+    return to_json(
+        {
+            "format_version": FORMAT_VERSION,
+            "created_at": rfc3339(status.created_at),
+            "manifest": status.manifest,
+            "within": format_duration(status.within) if status.within is not None else None,
+            "next_to_end": _next_to_end(first) if first is not None else None,
+            "identities": [_row(row) for row in status.rows],
+            "folder": remark_documents(status.folder),
+            "notices": remark_documents(status.notices),
+            "unmanaged": [
+                {
+                    "address": folder.address,
+                    "files": list(folder.paths),
+                    "still_valid": folder.still_valid,
+                    "serial": folder.serial,
+                    "not_after": rfc3339(folder.not_after) if folder.not_after else None,
+                }
+                for folder in status.unmanaged
+            ],
+            "summary": status.summary,
+        }
+    )
+
+
+def _next_to_end(row: StatusRow) -> Document:
+    certificate = row.certificate
+    return {
+        "address": row.address,
+        "not_after": rfc3339(certificate.not_after) if certificate else None,
+        "days_left": certificate.days_left if certificate else None,
+    }
+
+
+def _row(row: StatusRow) -> Document:
+    certificate = row.certificate
+    return {
+        "address": row.address,
+        "kind": row.kind.value,
+        "common_name": row.common_name,
+        "state": row.state.value,
+        "finding": row.state.is_finding,
+        "key": row.key.value,
+        "key_type": certificate.key_type if certificate else None,
+        "issuer": certificate.issuer if certificate else None,
+        "serial": certificate.serial if certificate else None,
+        "not_before": rfc3339(certificate.not_before) if certificate else None,
+        "not_after": rfc3339(certificate.not_after) if certificate else None,
+        "days_left": certificate.days_left if certificate else None,
+        "reasons": [{"path": entry.path, **reason_document(entry.reason)} for entry in row.reasons],
+        "remarks": remark_documents(row.remarks),
+        "hint": row.hint,
+    }
