@@ -85,3 +85,13 @@ class UsageError(EdgecertsError):
     """Flags or arguments that do not fit together."""
 
     exit_code = ExitCode.USAGE
+
+
+class SavedPlanError(EdgecertsError):
+    """A plan file that cannot be read, or holds something else than a saved plan."""
+
+
+class StalePlanError(EdgecertsError):
+    """A saved plan that was made for another manifest than this one."""
+
+    exit_code = ExitCode.REFUSED

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from edgecerts.desired.graph import Address, Graph, Identity
+from edgecerts.desired.graph import Address, Graph, Identity, PrivateKeyArtifact
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan.model import Action, Change, KeySource, Need, NeedKind
 
@@ -29,6 +29,19 @@ def find_needs(graph: Graph, inventory: Inventory, changes: Iterable[Change]) ->
         locked = opened and inventory.private_keys[key.path].encrypted
         if key.password is not None and (made or encrypted_now or locked):
             yield Need(address=key.address, kind=NeedKind.PASSWORD, source=key.password, path=key.path)
+
+
+def find_new_keys(changes: Iterable[Change]) -> tuple[str, ...]:
+    """Paths of the private keys that would be made.
+
+    Args:
+        changes: those that will be carried out.
+    """
+    return tuple(
+        change.artifact.path
+        for change in changes
+        if isinstance(change.artifact, PrivateKeyArtifact) and change.action in (Action.CREATE, Action.REKEY)
+    )
 
 
 def _action(identity: Identity, pending: Mapping[Address, Change]) -> Action:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from edgecerts.desired.graph import Graph, PrivateKeyArtifact
+from edgecerts.desired.graph import Graph
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
@@ -14,7 +14,7 @@ from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
-from edgecerts.plan.needs import find_needs
+from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
@@ -66,11 +66,7 @@ def make_plan(
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
         deliver=plan_deliveries(graph.end_entities, pending),
-        new_keys=tuple(
-            change.artifact.path
-            for change in pending
-            if isinstance(change.artifact, PrivateKeyArtifact) and change.action in (Action.CREATE, Action.REKEY)
-        ),
+        new_keys=find_new_keys(pending),
     )
 
 
