@@ -132,10 +132,15 @@ def _key_usage(spec: CertificateSpec, public_key: PublicKey) -> x509.KeyUsage:
 
 
 def _subject_key_identifier(spec: CertificateSpec, public_key: PublicKey) -> x509.SubjectKeyIdentifier:
-    if spec.subject_key_id is not None:
-        return x509.SubjectKeyIdentifier(spec.subject_key_id)
-    # The SHA-1 here is an identifier, not a signature: method 1 of RFC 5280 §4.2.1.2, which every tool expects.
-    return x509.SubjectKeyIdentifier.from_public_key(public_key)
+    return x509.SubjectKeyIdentifier(spec.subject_key_id or derive_key_id(public_key))
+
+
+def derive_key_id(public_key: PublicKey) -> bytes:
+    """The key identifier that a new certificate gives to a key, unless it takes over another.
+
+    The SHA-1 here is an identifier, not a signature: method 1 of RFC 5280 §4.2.1.2, which every tool expects.
+    """
+    return x509.SubjectKeyIdentifier.from_public_key(public_key).digest
 
 
 def _authority_key_identifier(

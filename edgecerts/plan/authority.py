@@ -8,7 +8,7 @@ from typing import cast
 from edgecerts.desired.graph import Graph, Identity
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.certificates import Period, PublicKey
+from edgecerts.pki.certificates import Period, PublicKey, derive_key_id
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.pki.x509_names import build_name, name_attributes, name_text
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate
@@ -16,6 +16,7 @@ from edgecerts.plan.identity_plan import (
     MISSING,
     REPLACE,
     IdentityPlan,
+    certificate_action,
     certificate_key_source,
     extra_certificates,
 )
@@ -58,7 +59,7 @@ def plan_authority(
         return plan, _create(plan, lost, evidence, now, key_is_there=key.state is not State.ABSENT)
     if key.state in (State.ABSENT, State.UNREADABLE):
         return plan, _block_both(plan, key, certificate.problem, lost)
-    lineage = find_lineage(graph, inventory, key_spki=key.value.spki_sha256 if key.value else None)
+    lineage = find_lineage(graph, inventory, key=key.value)
     return plan, _make_again(plan, key, lost, lineage, now)
 
 
@@ -104,6 +105,9 @@ def _make_again(
         # Another subject is declared: the same key under another name is another authority to every device.
         lineage = Lineage(name=declared, key_id=lineage.key_id)
     name = lineage.name if lineage else declared
+    key_id = lineage.key_id if lineage else None
+    if key_id is None and key.value is not None:
+        key_id = derive_key_id(key.value.public_key).hex()
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
     issuance = Issuance(period=period, key=KeySource.KEY_FILE, lineage=lineage) if period else None
     plan.issue(identity.certificate, lost, issuance=issuance, obstacle=plan.opening_obstacle(key))
@@ -113,7 +117,7 @@ def _make_again(
         judged=True,
         name=name_text(name),
         name_der=name.public_bytes(),
-        key_id=lineage.key_id if lineage else None,
+        key_id=key_id,
         spki_sha256=spki,
         public_key=key.value.public_key if key.value else None,
         period=period if blocked is None else None,
@@ -241,7 +245,7 @@ def _block_both(plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None
         plan.plan_existing_key(key)
         message = f"{identity.certificate.path} cannot be made from a damaged key"
     obstacle = Obstacle(code=BlockCode.CORRUPT, message=message, hint=_RESTORE)
-    plan.block(identity.certificate, Action.UPDATE, lost, obstacle=obstacle)
+    plan.block(identity.certificate, certificate_action((lost,)), lost, obstacle=obstacle)
     return NOT_JUDGED
 
 

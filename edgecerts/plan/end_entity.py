@@ -249,10 +249,13 @@ class EndEntityPlanner:
     def _note_foreign_file(
         self, plan: IdentityPlan, key: Observed[KeyFacts], facts: CertificateFacts, reasons: tuple[Reason, ...]
     ) -> None:
-        """A certificate neither signed by this authority, nor in the log, nor for the key beside it."""
+        """A certificate neither signed by this authority, nor in the log, nor for the key beside it.
+
+        A locked key does not show that it is: what a stranger put there would be signed with this identity's names.
+        """
         issuer_codes = (ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID)
         ours = not any(reason.code in issuer_codes for reason in reasons) or facts.sha256 in self._issued
-        beside = key.state is State.LOCKED or (key.value is not None and key.value.spki_sha256 == facts.spki_sha256)
+        beside = key.value is not None and key.value.spki_sha256 == facts.spki_sha256
         if ours or beside or self._ca_replaced:
             return
         path = plan.identity.certificate.path

@@ -7,6 +7,7 @@ from edgecerts.desired.graph import Graph, Identity
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period, PublicKey, is_signed_by_key
+from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.model import BlockCode, Lineage, Reason, ReasonCode
 
 
@@ -83,19 +84,19 @@ NOT_JUDGED = IssuerView(
 """Which authority this is cannot be said."""
 
 
-def find_lineage(graph: Graph, inventory: Inventory, *, key_spki: str | None) -> Lineage | None:
+def find_lineage(graph: Graph, inventory: Inventory, *, key: KeyFacts | None) -> Lineage | None:
     """The name and key identifier of an authority whose own certificate is lost, from what it left behind.
 
     Args:
         graph, inventory: where to look: copies of its certificate first, then what it issued.
-        key_spki: of the private key that is there; None where it is locked. Copies of another authority do not count.
+        key: the private key that is there; None where it is locked. What another key left behind does not count.
     """
     for facts in _copies(graph, inventory):
-        if key_spki in (None, facts.spki_sha256):
+        if key is None or key.spki_sha256 == facts.spki_sha256:
             return Lineage(name=facts.certificate.subject, key_id=facts.subject_key_id)
     for identity in graph.end_entities:
         found = inventory.certificates[identity.certificate.path]
-        if found.value:
+        if found.value and (key is None or is_signed_by_key(found.value[0].certificate, key.public_key)):
             return Lineage(name=found.value[0].certificate.issuer, key_id=found.value[0].authority_key_id)
     return None
 
