@@ -92,9 +92,9 @@ class Workshop:
         password = self.keys.passwords.get(address)
         if artifact.password is not None and password is None:
             raise InvalidKeyError(f"no password was fetched for {artifact.path}")
-        pem = encode_private_key(key, password.reveal() if password else None)
+        pem = encode_private_key(key, password.reveal() if password is not None else None)
         # What cannot be opened again must not be the only copy of a key.
-        if load_private_key(pem, password.reveal() if password else None).public_key() != key.public_key():
+        if load_private_key(pem, password.reveal() if password is not None else None).public_key() != key.public_key():
             raise InvalidKeyError(f"the key for {artifact.path} does not read back as it was made")
         if action is Action.CREATE:
             self.folder.create(artifact.path, pem, mode=artifact.mode)

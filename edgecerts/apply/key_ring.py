@@ -66,7 +66,7 @@ def _open_key(identity: Identity, reader: FolderReader, password: Secret | None)
     if found is None:
         raise InvalidKeyError(f"{path} is gone")
     try:
-        return load_private_key(found.data, password.reveal() if password else None)
+        return load_private_key(found.data, password.reveal() if password is not None else None)
     except WrongPasswordError as error:
         raise WrongPasswordError(f"{path}: {error.message}", hint=_source_hint(identity)) from error
     except EdgecertsError as error:

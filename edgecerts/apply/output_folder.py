@@ -41,6 +41,25 @@ class OutputFolder:
         except OSError as error:
             raise StorageError(f"the output folder {self._root} cannot be used: {error.strerror}") from error
 
+    @contextlib.contextmanager
+    def open_lock(self) -> Iterator[int]:
+        """A descriptor of the file that the lock is taken on.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
+        path = f"{LOCAL_FOLDER}/lock"
+        with contextlib.ExitStack() as stack:
+            with self._reporting(path):
+                folder, name = stack.enter_context(self._folder(path))
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+                descriptor = os.open(name, flags, PRIVATE_KEY_MODE, dir_fd=folder)
+                stack.callback(os.close, descriptor)
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise StorageError(f"{path} is not a plain file")
+                os.fchmod(descriptor, PRIVATE_KEY_MODE)
+            yield descriptor
+
     def create(self, path: str, content: bytes, *, mode: int) -> None:
         """Writes a file that is not there yet.
 
@@ -50,12 +69,12 @@ class OutputFolder:
             mode: its permission bits, whatever the umask.
 
         Raises:
-            StorageError: something has that name by now, or the file cannot be written. Nothing is left behind.
+            StorageError: something has that name by now, which is left as it is, or the file cannot be written.
         """
         with self._reporting(path), self._staged(path, content, mode) as (staged, staging, folder, name):
             if _exists(name, folder):
                 raise StorageError(f"{path} appeared while edgecerts was at work; it was left as it is")
-            os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
+            _publish_new(staged, name, staging, folder)
             os.fsync(folder)
 
     def replace(self, path: str, content: bytes, *, mode: int) -> None:
@@ -176,6 +195,9 @@ class OutputFolder:
                 inner = os.open(step, _FOLDER, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = inner
+                if steps[0] == LOCAL_FOLDER:
+                    # Whoever may write here could exchange a key before it gets its name.
+                    make_private(descriptor)
             yield descriptor, name
         finally:
             os.close(descriptor)
@@ -187,6 +209,17 @@ class OutputFolder:
             yield
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _publish_new(staged: str, name: str, staging: int, folder: int) -> None:
+    """Gives a finished file its name, unless something has that name by now."""
+    try:
+        os.link(staged, name, src_dir_fd=staging, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links: what was looked for a moment ago is not there.
+        os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
 
 
 def make_private_folder(name: str, parent: int) -> None:

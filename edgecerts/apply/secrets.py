@@ -14,7 +14,9 @@ from edgecerts.manifest.model import PasswordSource
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH
 
 COMMAND_SECONDS = 30
-MAX_SECRET_BYTES = 64 * 1024
+MAX_SECRET_BYTES = 1023
+"""OpenSSL reads no longer password from a file or a variable."""
+
 _BOM = b"\xef\xbb\xbf"
 
 Ask = Callable[[str], str]
@@ -61,7 +63,7 @@ class SecretSources:
     """
 
     folder: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     ask: Ask | None = None
     hidden: frozenset[str] = frozenset()
     _known: dict[PasswordSource, Secret] = field(default_factory=dict, repr=False)
@@ -109,7 +111,7 @@ class SecretSources:
                 f"environment variable {name}, the password for {owner}, {state}",
                 hint=f"set it for this command, for example from a password manager: {name}=... edgecerts apply",
             )
-        return Secret(os.fsencode(value))
+        return _usable(os.fsencode(value), owner, f"environment variable {name}", stripped=False)
 
     def _read_file(self, path: str, owner: str) -> bytes:
         try:
@@ -137,15 +139,10 @@ class SecretSources:
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a usable command"
             raise SecretError(f"{name} cannot be run: {problem}") from None
-        with process:
-            try:
-                output, _ = process.communicate(timeout=COMMAND_SECONDS)
-            except BaseException as error:
-                with contextlib.suppress(OSError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds") from None
-                raise
+        output = _output_of(process)
+        if output is None:
+            # Raised out here, because the exception of a command that hung holds what it had written.
+            raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds")
         if process.returncode != 0:
             raise SecretError(f"{name} failed with exit code {process.returncode}", hint="run it by hand to see why")
         return output
@@ -161,18 +158,34 @@ class SecretSources:
             raise SecretError(f"the password for {owner} is empty")
         if twice and self.ask(f"The same again, for {owner}: ") != first:
             raise SecretError(f"the two passwords for {owner} differ", hint="run edgecerts apply again")
-        return Secret(first.encode("utf-8", errors="surrogateescape"))
+        return _usable(first.encode("utf-8", errors="surrogateescape"), owner, "the prompt", stripped=False)
 
 
-def _usable(content: bytes, owner: str, source: str) -> Secret:
-    """A file's or command's content as a password: without a BOM and one line end."""
-    if len(content) > MAX_SECRET_BYTES:
+def _usable(content: bytes, owner: str, source: str, *, stripped: bool = True) -> Secret:
+    """What a source gave as a password; of a file or command without a BOM and one line end."""
+    if len(content) > MAX_SECRET_BYTES + len(_BOM) + len(b"\r\n"):
         raise SecretError(f"{source}, the password for {owner}, gives more than {MAX_SECRET_BYTES} bytes")
-    content = content.removeprefix(_BOM)
-    content = content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
+    if stripped:
+        content = content.removeprefix(_BOM)
+        content = content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
     if not content:
         raise SecretError(f"{source}, the password for {owner}, gives nothing")
+    if len(content) > MAX_SECRET_BYTES or b"\0" in content:
+        raise SecretError(f"{source}, the password for {owner}, gives what OpenSSL could not read again")
     return Secret(content)
+
+
+def _output_of(process: subprocess.Popen[bytes]) -> bytes | None:
+    """What a command wrote; None where it did not end in time. It is gone afterwards in any case."""
+    with process:
+        try:
+            return process.communicate(timeout=COMMAND_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _is_authority(address: Address) -> bool:

@@ -1,11 +1,8 @@
 """How a run ends: every way out of a command becomes one message on standard error and one exit code."""
 
-import contextlib
 import io
-import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,8 +21,6 @@ def run_and_exit(app: typer.Typer) -> NoReturn:
             # A name that this terminal cannot show is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     code = run(app, sys.argv[1:])
-    with _tolerating_a_closed_pipe():
-        sys.stdout.flush()
     sys.exit(code)
 
 
@@ -82,12 +77,3 @@ def _where(error: Exception) -> str:
         place = f"{Path(code.co_filename).name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return f"this is a bug in edgecerts: {type(error).__name__} at {place}"
-
-
-@contextlib.contextmanager
-def _tolerating_a_closed_pipe() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        # Python flushes once more when it ends; let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

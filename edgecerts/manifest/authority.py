@@ -9,7 +9,7 @@ from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, k
 from edgecerts.manifest.passwords import check_path, for_entry
 from edgecerts.manifest.settings import Settings, read_settings
 from edgecerts.manifest.settings_rules import check_renewal
-from edgecerts.pki.names import AltName, AltNameKind, Subject, check_subject_value
+from edgecerts.pki.names import AltName, AltNameKind, Subject, check_subject_value, parse_email
 from edgecerts.pki.profiles import CA_KEY_TYPE, CA_VALIDITY, END_ENTITY_VALIDITY
 
 _NAME = "ca"
@@ -33,7 +33,7 @@ def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes) ->
     check_renewal(own, own, lifetime, mistakes)
     fields = defaults.subject | own.subject
     subject = Subject(**fields, common_name=_read_common_name(node.get("common_name"), mistakes))
-    email = () if subject.email is None else (AltName(kind=AltNameKind.EMAIL, value=subject.email),)
+    email = () if subject.email is None else (AltName(kind=AltNameKind.EMAIL, value=parse_email(subject.email)),)
     leaves = defaults.lifetime and defaults.lifetime.validity
     declared = {str(key) for key in node if not is_null(node[key])} | ({"subject"} & defaults.marks.keys())
     return Authority(

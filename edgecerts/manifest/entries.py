@@ -18,6 +18,7 @@ from edgecerts.pki.names import (
     Subject,
     check_subject_value,
     parse_alt_name,
+    parse_email,
     parse_host,
 )
 from edgecerts.pki.profiles import END_ENTITY_KEY_TYPE, END_ENTITY_VALIDITY, Usage
@@ -143,7 +144,7 @@ def _all_alt_names(keys: Mapping, host: AltName | None, subject: Subject, mistak
         # Mbed TLS before 3.5 compares an address with dNSNames only.
         names += [AltName(kind=AltNameKind.DNS, value=name.value) for name in names if name.kind is AltNameKind.IP]
     if subject.email is not None:
-        names.append(AltName(kind=AltNameKind.EMAIL, value=subject.email))
+        names.append(AltName(kind=AltNameKind.EMAIL, value=parse_email(subject.email)))
     return tuple(dict.fromkeys(names))
 
 

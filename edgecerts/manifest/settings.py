@@ -88,7 +88,8 @@ def _read_subject_field(key: str, value: Scalar, mistakes: Mistakes) -> str | No
     except InvalidNameError as error:
         mistakes.add_name_error(value.mark, error, value)
         return None
-    return parse_email(value) if key == "email" else str(value)
+    # An e-mail address is kept as written where a subject can hold it: another case would be another subject.
+    return parse_email(value) if key == "email" and not value.isascii() else str(value)
 
 
 def _read_lifetime(node: Mapping, mistakes: Mistakes) -> Lifetime | None:

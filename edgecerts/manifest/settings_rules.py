@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.model import KeyHeld, Lifetime, Mark, Rekey
 from edgecerts.manifest.settings import Settings
-from edgecerts.pki.profiles import END_ENTITY_VALIDITY
+from edgecerts.pki.profiles import END_ENTITY_VALIDITY, backdate
 
 
 def check_own_settings(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
@@ -31,9 +31,15 @@ def _check_renewal(own: Settings, settings: Settings, mistakes: Mistakes) -> Non
 
 
 def check_renewal(own: Settings, settings: Settings, lifetime: Lifetime, mistakes: Mistakes) -> None:
-    """Checks that a certificate is not due for renewal from its first day on."""
-    before = settings.renew_before.duration if settings.renew_before else None
-    if before is None or lifetime.validity is None or before < lifetime.validity:
+    """Checks that a certificate is not due for renewal from its first day on.
+
+    A certificate begins a little before it is issued, so that much of its lifetime is over by then.
+    """
+    before, validity = settings.renew_before, lifetime.validity
+    if before is None or validity is None:
+        return
+    window = before.duration if before.percent is None else validity * (before.percent / 100)
+    if window is None or window < validity - backdate(validity):
         return
     mark = _position(own, ("renew_before", "validity"))
     if mark is not None:

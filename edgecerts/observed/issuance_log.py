@@ -43,12 +43,12 @@ class LogEntry:
 
 def format_log_entry(entry: LogEntry) -> str:
     """The entry as one line with its line end."""
-    return json.dumps(asdict(entry), ensure_ascii=False, separators=(", ", ": ")) + "\n"
+    return json.dumps(asdict(entry), separators=(", ", ": ")) + "\n"
 
 
 def parse_log(text: str) -> Iterator[LogEntry]:
     """The entries of one log file. A line that is not an entry (torn by a crash, or edited) is passed over."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         # A line of a hundred thousand brackets exhausts the parser's stack.
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             values = json.loads(line)

@@ -27,6 +27,7 @@ _KEY_USAGE_BITS = (
     "key_cert_sign",
     "crl_sign",
 )
+_LIBRARY_ERRORS = (x509.UnsupportedGeneralNameType, x509.InvalidVersion, x509.DuplicateExtension)
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
@@ -90,7 +91,7 @@ def parse_certificates(pem: bytes) -> tuple[CertificateFacts, ...]:
     try:
         blocks = split_pem(pem, ("CERTIFICATE",))
         return tuple(describe_certificate(x509.load_pem_x509_certificate(block)) for _, block in blocks)
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, *_LIBRARY_ERRORS) as error:
         raise InvalidCertificateError(f"not a certificate: {error}".splitlines()[0]) from error
 
 

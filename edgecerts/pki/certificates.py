@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgecerts.errors import InvalidCertificateError
@@ -77,6 +78,8 @@ def issue_certificate(
     subject = spec.name or build_name(spec.subject)
     ski = _subject_key_identifier(spec, public_key)
     signer = issuer.certificate
+    if period.not_after < period.not_before:
+        raise InvalidCertificateError("a new certificate would end before it begins")
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -96,7 +99,10 @@ def issue_certificate(
         builder = builder.add_extension(names, critical=False)
     builder = builder.add_extension(ski, critical=False)
     builder = builder.add_extension(_authority_key_identifier(signer, ski), critical=False)
-    signed = builder.sign(issuer.private_key, signature_hash(issuer.private_key))
+    try:
+        signed = builder.sign(issuer.private_key, signature_hash(issuer.private_key))
+    except ValueError as error:
+        raise InvalidCertificateError(f"the certificate cannot be signed: {error}") from error
     certificate = x509.load_der_x509_certificate(signed.public_bytes(serialization.Encoding.DER))
     _verify_issued(certificate, period, public_key=public_key, issuer=signer or certificate)
     return certificate
@@ -194,7 +200,7 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     return True
 
 
-def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKey) -> bool:
+def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
     """Whether the certificate carries a signature of this key. Says nothing about names, dates or usages."""
     signature, signed = certificate.signature, certificate.tbs_certificate_bytes
     algorithm = certificate.signature_hash_algorithm
@@ -205,11 +211,13 @@ def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKey) -> bo
             return False
         elif isinstance(public_key, ec.EllipticCurvePublicKey):
             public_key.verify(signature, signed, ec.ECDSA(algorithm))
-        else:
+        elif isinstance(public_key, rsa.RSAPublicKey):
             scheme = certificate.signature_algorithm_parameters
             if not isinstance(scheme, padding.AsymmetricPadding):
                 return False
             public_key.verify(signature, signed, scheme, algorithm)
+        else:
+            return False
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True

@@ -31,9 +31,16 @@ class AltName:
     value: str
 
     def __str__(self) -> str:
-        if self.kind in (AltNameKind.DNS, AltNameKind.IP):
-            return self.value
-        return f"{self.kind}:{self.value}"
+        return alt_name_text(self.kind, self.value)
+
+
+def alt_name_text(kind: AltNameKind, value: str) -> str:
+    """An alternative name for people, of which no two differ only in kind: `dns:` stands before an IP address that is
+    written as a host name, and nothing before other hosts and addresses.
+    """
+    if kind is AltNameKind.IP or (kind is AltNameKind.DNS and not _is_address(value)):
+        return value
+    return f"{kind}:{value}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +175,14 @@ def check_subject_value(field: str, text: str) -> None:
         raise InvalidNameError(f"`{field}` has {len(text.encode())} bytes in UTF-8; at most {limit} are allowed")
     elif field == "email":
         parse_email(text)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_address(text: str) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from edgecerts.pki.names import AltName, AltNameKind, Subject
+from edgecerts.pki.names import AltName, AltNameKind, Subject, alt_name_text
 
 _OIDS = {
     "country": NameOID.COUNTRY_NAME,
@@ -62,13 +62,14 @@ def _build_general_name(name: AltName) -> x509.GeneralName:
 
 def _general_name_text(name: x509.GeneralName) -> str:
     if isinstance(name, x509.DNSName):
-        return name.value.lower()
+        return alt_name_text(AltNameKind.DNS, name.value.lower())
     if isinstance(name, x509.IPAddress):
-        return str(name.value)
+        return alt_name_text(AltNameKind.IP, str(name.value))
     if isinstance(name, x509.UniformResourceIdentifier):
-        return f"uri:{name.value}"
+        return alt_name_text(AltNameKind.URI, name.value)
     if isinstance(name, x509.RFC822Name):
-        return f"email:{name.value}"
+        local, _, host = name.value.rpartition("@")
+        return alt_name_text(AltNameKind.EMAIL, f"{local}@{host.lower()}")
     return repr(name)
 
 

@@ -5,6 +5,7 @@ import textwrap
 from dataclasses import dataclass
 
 from edgecerts.plan.model import Action
+from edgecerts.report.printable import printable
 
 
 @enum.unique
@@ -47,7 +48,7 @@ class Style:
     def wrap(self, text: str, *, indent: str = "", hanging: str | None = None) -> list[str]:
         """A paragraph as lines; the first after `indent`, the others after `hanging`."""
         return textwrap.wrap(
-            text,
+            printable(text),
             self.width,
             initial_indent=indent,
             subsequent_indent=indent if hanging is None else hanging,
