@@ -1,15 +1,33 @@
 """What `apply` did, as text for people: first and last a new authority, then files, then who must be given what."""
 
+from collections import Counter
 from collections.abc import Iterator
 from posixpath import basename
 
 from edgecerts.apply.report import ApplyReport, Status
-from edgecerts.plan.model import Change, Delivery
-from edgecerts.report.change_lines import MAX_IDENTITIES, file_line, grouped_lines, obstructed_lines
+from edgecerts.plan.model import Action, Change, Delivery
+from edgecerts.report.change_lines import (
+    MAX_IDENTITIES,
+    Obstruction,
+    file_line,
+    grouped_lines,
+    obstructed_lines,
+    repeated,
+)
 from edgecerts.report.plan_text import remarks_block, summary_line
+from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 
 MAX_DELIVERIES = 20
+
+_DONE_WORDS = {
+    Action.CREATE: "created",
+    Action.RENEW: "renewed",
+    Action.UPDATE: "updated",
+    Action.REKEY: "rekeyed",
+    Action.CHMOD: "with permissions mended",
+    Action.DELETE: "deleted",
+}
 
 
 def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
@@ -29,7 +47,7 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         lines += remarks_block("Notices", report.plan.notices, style)
     lines += _deliveries(report, style, output)
     lines += _new_keys(report, style)
-    lines.append(style.paint(_summary(report, output), Colour.BOLD))
+    lines += style.bold(_summary(report, output))
     lines += _pin(report, style)
     return "".join(f"{line}\n" for line in lines)
 
@@ -58,16 +76,21 @@ def _pin(report: ApplyReport, style: Style) -> Iterator[str]:
 
 def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
     """What was made, then what was not, with the reasons."""
-    outcomes = {outcome.change.address: outcome for outcome in report.outcomes}
     done = [outcome.change for outcome in report.outcomes if outcome.status is Status.DONE]
-    rest = [outcome.change for outcome in report.outcomes if outcome.status is not Status.DONE]
+    rest = [outcome for outcome in report.outcomes if outcome.status is not Status.DONE]
+    obstructions = {
+        outcome.change.address: Obstruction(
+            verdict=outcome.status.value, message=outcome.error or "", hint=outcome.hint
+        )
+        for outcome in rest
+    }
+    again = repeated(obstructions)
 
     def problem_lines(change: Change) -> Iterator[str]:
-        outcome = outcomes[change.address]
-        return obstructed_lines(change, f"{outcome.status}: {outcome.error}", outcome.hint, style)
+        return obstructed_lines(change, obstructions[change.address], style, again=change.address in again)
 
     yield from grouped_lines(done, lambda change: iter([file_line(change, style)]), style)
-    yield from grouped_lines(rest, problem_lines, style)
+    yield from grouped_lines([outcome.change for outcome in rest], problem_lines, style)
 
 
 def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
@@ -90,7 +113,7 @@ def _delivery_lines(delivery: Delivery, style: Style, output: str) -> Iterator[s
     trust = "new" if delivery.trust_changed else "unchanged"
     yield f"  private key: {key}; trust (ca.pem): {trust}"
     if kind == "broker":
-        yield from style.wrap(_activation(restart=delivery.restart), indent="  ", hanging="      ")
+        yield from style.wrap(_activation(delivery, names), indent="  ", hanging="      ")
     yield ""
 
 
@@ -101,10 +124,10 @@ def _installation(kind: str, names: list[str]) -> str:
     return f"owner {owner}; {', '.join(modes)}"
 
 
-def _activation(*, restart: bool) -> str:
-    if restart:
+def _activation(delivery: Delivery, names: list[str]) -> str:
+    if delivery.restart:
         return "then restart the broker: ca.pem is new, and a reload does not read it"
-    return "then reload the broker (Mosquitto: SIGHUP), with both files in place before"
+    return f"{'once both are in place, ' if len(names) > 1 else 'then '}reload the broker (Mosquitto: SIGHUP)"
 
 
 def _new_keys(report: ApplyReport, style: Style) -> Iterator[str]:
@@ -119,7 +142,11 @@ def _new_keys(report: ApplyReport, style: Style) -> Iterator[str]:
 
 
 def _summary(report: ApplyReport, output: str) -> str:
-    parts = [f"{plural(report.count(Status.DONE), 'file')} made in {output}"]
+    done = Counter(outcome.change.action for outcome in report.outcomes if outcome.status is Status.DONE)
+    made = [f"{plural(done.total(), 'file')} made"]
+    if set(done) - {Action.CREATE}:
+        made = [f"{done[action]:,} {_DONE_WORDS[action]}" for action in Action if done[action]]
+    parts = [f"{', '.join(made)} in {printable(output)}"]
     for status in (Status.FAILED, Status.SKIPPED, Status.BLOCKED, Status.REFUSED):
         if count := report.count(status):
             parts.append(f"{count:,} {status}")

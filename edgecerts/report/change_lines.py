@@ -1,12 +1,12 @@
 """Changes as lines, grouped by identity: what plans and reports of `apply` have in common."""
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
-from itertools import groupby
-from posixpath import basename
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 
-from edgecerts.desired.graph import CertificateArtifact, PrivateKeyArtifact
-from edgecerts.plan.model import Action, Change, Reason, ReasonCode, Value
+from edgecerts.desired.graph import Address
+from edgecerts.plan.model import Action, Change
+from edgecerts.report.change_rows import IdentityRows, ReasonRow, build_row, group_changes, join_values
 from edgecerts.report.printable import printable
 from edgecerts.report.style import ACTION_COLOURS, Colour, Style
 
@@ -15,6 +15,15 @@ MAX_IDENTITIES = 40
 
 _NAME_COLUMN = 12
 _TEXT, _HANGING = "      ", "        "
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Obstruction:
+    """Why one file is not made: blocked, failed and the like, in words, and what to do about it."""
+
+    verdict: str
+    message: str
+    hint: str | None
 
 
 def grouped_lines(
@@ -27,10 +36,10 @@ def grouped_lines(
         lines_of: the lines of one change.
         style: width and colour.
     """
-    groups = [(name, list(group)) for name, group in groupby(changes, key=lambda change: change.address.identity)]
-    for name, group in groups[:MAX_IDENTITIES]:
-        yield _heading(name, group, style)
-        for change in group:
+    groups = group_changes(changes)
+    for group in groups[:MAX_IDENTITIES]:
+        yield _heading(group, style)
+        for change in group.changes:
             yield from lines_of(change)
         yield ""
     if len(groups) > MAX_IDENTITIES:
@@ -38,64 +47,58 @@ def grouped_lines(
         yield ""
 
 
-def file_line(change: Change, style: Style) -> str:
-    """One file on one line: symbol, name, and what it will be."""
-    mark = style.paint(f"{change.action.symbol:>3}", ACTION_COLOURS[change.action])
-    return f"{mark} {basename(change.artifact.path):<{_NAME_COLUMN}}  {_detail(change)}".rstrip()
+def file_line(change: Change, style: Style, *, note: str | None = None) -> str:
+    """One file on one line: symbol, name, and what it will be, or why it stays."""
+    row = build_row(change)
+    mark = style.paint(f"{row.action.symbol:>3}", ACTION_COLOURS[row.action])
+    words = note or "; ".join(filter(None, (row.plain_reason if row.action is Action.DELETE else "", row.detail)))
+    return f"{mark} {row.name:<{_NAME_COLUMN}}  {words}".rstrip()
 
 
-def obstructed_lines(change: Change, message: str, hint: str | None, style: Style) -> Iterator[str]:
-    """One file that is not made: why not, how it differs, and what to do about it."""
-    yield f"{style.paint('  !', Colour.RED)} {basename(change.artifact.path)}"
+def obstructed_lines(change: Change, obstruction: Obstruction, style: Style, *, again: bool) -> Iterator[str]:
+    """One file that is not made: why not, how it differs, and what to do about it.
+
+    Args:
+        again: the same was said about the file before it, so it is only referred to.
+    """
+    yield f"{style.paint('  !', Colour.RED)} {build_row(change).name}"
+    message = f"{obstruction.verdict}, like the file before it"
+    if not again:
+        message = f"{obstruction.verdict}: {obstruction.message}"
     yield from style.wrap(printable(message), indent=_TEXT, hanging=_HANGING)
-    yield from reason_lines(change, style)
-    yield from hint_lines(hint, style)
+    for reason in build_row(change).reasons:
+        if reason.values or reason.words not in message:
+            yield from style.wrap(reason_sentence(reason), indent=_TEXT, hanging=_HANGING)
+    if not again:
+        yield from hint_lines(obstruction.hint, style)
+
+
+def repeated(obstructions: Mapping[Address, Obstruction]) -> frozenset[Address]:
+    """The files, in the order of the plan, that are kept from being made like the one before them in their identity."""
+    return frozenset(
+        address
+        for before, address in pairwise(obstructions)
+        if before.identity == address.identity and obstructions[before] == obstructions[address]
+    )
 
 
 def reason_lines(change: Change, style: Style) -> Iterator[str]:
-    """Why a file differs, one paragraph a reason; that it is missing is plain from its symbol."""
-    for reason in change.reasons:
-        if reason.code is not ReasonCode.MISSING:
-            yield from style.wrap(_sentence(reason), indent=_TEXT, hanging=_HANGING)
+    """Why a file differs, one paragraph a reason."""
+    for reason in build_row(change).reasons:
+        yield from style.wrap(reason_sentence(reason), indent=_TEXT, hanging=_HANGING)
 
 
 def hint_lines(hint: str | None, style: Style) -> list[str]:
     """What to do about it, set off by an arrow."""
-    return style.wrap(f"-> {hint}", indent=_TEXT, hanging=_HANGING + " ") if hint else []
+    return style.wrap(printable(f"-> {hint}"), indent=_TEXT, hanging=_HANGING + " ") if hint else []
 
 
-def _heading(name: str, changes: list[Change], style: Style) -> str:
+def _heading(group: IdentityRows, style: Style) -> str:
     """The identity's address, and who it is where that is not its name."""
-    certificates = (change.artifact for change in changes if isinstance(change.artifact, CertificateArtifact))
-    common_name = next((artifact.spec.subject.common_name for artifact in certificates), None)
-    differs = common_name is not None and common_name != name.rpartition("/")[2]
-    return style.paint(name, Colour.BOLD) + (f" ({common_name})" if differs else "")
+    return style.paint(group.name, Colour.BOLD) + (f" ({group.common_name})" if group.common_name else "")
 
 
-def _detail(change: Change) -> str:
-    artifact = change.artifact
-    if isinstance(artifact, PrivateKeyArtifact) and change.action is Action.CREATE:
-        return f"{artifact.key_type}, {'encrypted' if artifact.password else 'not encrypted'}"
-    if change.period is not None:
-        days = round((change.period.not_after - change.period.not_before) / timedelta(days=1))
-        length = f"{days:,} days" if days > 1 else f"{round(change.period.lifetime / timedelta(hours=1))} hours"
-        return f"until {change.period.not_after:%Y-%m-%d}, {length}"
-    return ""
-
-
-def _sentence(reason: Reason) -> str:
-    """A reason in words: `alt-names-changed: alt_names: a.example -> a.example, b.example`."""
-    words = reason.code.value
-    if reason.field is not None:
-        words += f": {reason.field}"
-    if reason.before is None and reason.after is None:
-        return words
-    if reason.after is None:
-        return f"{words}: {_words(reason.before)}"
-    return f"{words}: {_words(reason.before)} -> {_words(reason.after)}"
-
-
-def _words(value: Value) -> str:
-    if value is None or value == ():
-        return "(none)"
-    return printable(", ".join(value) if isinstance(value, tuple) else value)
+def reason_sentence(reason: ReasonRow) -> str:
+    """A reason in words: `alt-names-changed: alt_names: adds b.example`."""
+    text = f"{reason.words} {join_values(reason.values)}".strip()
+    return f"{reason.code}: {text}" if text else reason.code

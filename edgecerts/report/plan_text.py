@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from edgecerts.plan.model import Action, Change, Plan, Remark
-from edgecerts.report.change_lines import file_line, grouped_lines, hint_lines, obstructed_lines, reason_lines
+from edgecerts.report.change_lines import (
+    Obstruction,
+    file_line,
+    grouped_lines,
+    hint_lines,
+    obstructed_lines,
+    reason_lines,
+    repeated,
+)
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 
@@ -26,7 +34,7 @@ def render_plan_text(plan: Plan, *, style: Style, output: str, show_all: bool = 
     lines += _needs(plan, style)
     lines += remarks_block("Notices", plan.notices, style)
     lines += _unmanaged(plan, style)
-    lines.append(style.paint(summary_line(plan), Colour.BOLD))
+    lines += style.bold(summary_line(plan))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -41,9 +49,8 @@ def summary_line(plan: Plan) -> str:
     parts = pending or ["nothing to make"]
     parts.append(f"{unchanged:,} unchanged")
     parts.append(f"{blocked:,} blocked")
-    if plan.refused:
-        parts.append(f"{len(plan.refused):,} refused")
-    return f"Plan: {', '.join(parts)}."
+    refused = f"; apply refuses {len(plan.refused):,} of these" if plan.refused else ""
+    return f"Plan: {', '.join(parts)}{refused}."
 
 
 def remarks_block(title: str, remarks: Iterable[Remark], style: Style, *, colour: Colour = Colour.BOLD) -> list[str]:
@@ -67,18 +74,24 @@ def _hazards(plan: Plan, style: Style) -> list[str]:
 
 
 def _changes(plan: Plan, style: Style, *, show_all: bool) -> Iterator[str]:
-    blocked = {remark.address: remark for remark in plan.blocked}
+    remarks = {remark.address: remark for remark in plan.blocked}
+    blocked = {
+        change.address: Obstruction(verdict=f"blocked ({remark.code})", message=remark.message, hint=remark.hint)
+        for change in plan.changes
+        if (remark := remarks.get(str(change.address))) is not None
+    }
+    again = repeated(blocked)
+    refused = {hazard.address: hazard.code for hazard in plan.refusals if hazard.address != "ca"}
 
     def lines_of(change: Change) -> Iterator[str]:
-        remark = blocked.get(str(change.address))
-        if remark is not None:
-            return obstructed_lines(change, f"blocked ({remark.code}): {remark.message}", remark.hint, style)
-        return iter([file_line(change, style), *reason_lines(change, style)])
+        obstruction = blocked.get(change.address)
+        if obstruction is not None:
+            return obstructed_lines(change, obstruction, style, again=change.address in again)
+        code = refused.get(change.address.identity) if change.action is not Action.NO_OP else None
+        return iter([file_line(change, style, note=code and f"refused: {code}"), *reason_lines(change, style)])
 
     shown = [
-        change
-        for change in plan.changes
-        if show_all or change.action is not Action.NO_OP or str(change.address) in blocked
+        change for change in plan.changes if show_all or change.action is not Action.NO_OP or change.address in blocked
     ]
     return grouped_lines(shown, lines_of, style)
 

@@ -45,6 +45,10 @@ class Style:
         """The text in a colour, where colours are in use."""
         return f"\x1b[{colour.value}m{text}\x1b[0m" if self.colour and text else text
 
+    def bold(self, text: str) -> list[str]:
+        """A paragraph in bold."""
+        return [self.paint(line, Colour.BOLD) for line in self.wrap(text, hanging="  ")]
+
     def wrap(self, text: str, *, indent: str = "", hanging: str | None = None) -> list[str]:
         """A paragraph as lines; the first after `indent`, the others after `hanging`."""
         return textwrap.wrap(
