@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from edgecerts.errors import ExitCode
-from edgecerts.plan.model import Action, Change, Delivery, Plan
+from edgecerts.plan.model import Action, Change, Delivery, Plan, Remark
 
 
 @enum.unique
@@ -43,6 +43,8 @@ class ApplyReport:
         new_authority: the SHA-256 of the public key of an authority that this run made, or None.
         deliver: what each host must be given, of what was really done.
         new_keys: paths of private keys that this run made.
+        stale: changes of a saved plan that were not carried out because something is not as it was.
+        left: changes that a saved plan did not have, and that were left.
     """
 
     plan: Plan
@@ -50,6 +52,8 @@ class ApplyReport:
     new_authority: str | None
     deliver: tuple[Delivery, ...]
     new_keys: tuple[str, ...]
+    stale: tuple[Remark, ...] = ()
+    left: tuple[Change, ...] = ()
 
     def count(self, status: Status) -> int:
         """How many changes ended like this."""
@@ -57,12 +61,13 @@ class ApplyReport:
 
     @property
     def nothing_to_do(self) -> bool:
-        return all(change.action is Action.NO_OP for change in self.plan.changes) and not self.plan.blocked
+        settled = all(change.action is Action.NO_OP for change in self.plan.changes)
+        return settled and not (self.plan.blocked or self.stale or self.left)
 
     @property
     def exit_code(self) -> ExitCode:
-        """4 when anything was refused, else 1 when anything was blocked, skipped or failed, else 0."""
+        """4 when anything was refused or stale, else 1 when anything was blocked, skipped or failed, else 0."""
         statuses = {outcome.status for outcome in self.outcomes}
-        if Status.REFUSED in statuses:
+        if Status.REFUSED in statuses or self.stale:
             return ExitCode.REFUSED
         return ExitCode.ERROR if statuses - {Status.DONE} or self.plan.blocked else ExitCode.DONE

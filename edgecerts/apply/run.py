@@ -23,6 +23,8 @@ from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.model import Action, Change, HazardCode, Plan
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
+from edgecerts.plan.saved import SavedPlan
+from edgecerts.plan.selection import Selection, select_everything, select_saved
 
 OnPlan = Callable[[Plan], None]
 OnProgress = Callable[[int, int], None]
@@ -40,6 +42,7 @@ class Run:
         sources: where passwords come from.
         job: who runs this.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
+        saved: the reviewed plan that this run is held to, or None.
         on_progress: is called after each change with how many are behind and how many there are.
     """
 
@@ -52,12 +55,19 @@ class Run:
     job: str
     on_plan: OnPlan
     options: PlanOptions = DEFAULTS
+    saved: SavedPlan | None = None
     on_progress: OnProgress = lambda done, total: None
 
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
         inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
         return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest, options=self.options)
+
+    def select(self, plan: Plan, inventory: Inventory) -> Selection:
+        """What of a plan will be carried out: all of it, or what was reviewed."""
+        if self.saved is None:
+            return select_everything(plan)
+        return select_saved(plan, self.saved, self.graph, inventory)
 
 
 def run_apply(run: Run) -> ApplyReport:
@@ -70,10 +80,12 @@ def run_apply(run: Run) -> ApplyReport:
         StorageError: the output folder cannot be used at all, or changed while this began. A failure of one identity
             is in the report instead.
     """
-    inventory, plan = run.look()
+    inventory, fresh = run.look()
+    selection = run.select(fresh, inventory)
+    plan = selection.plan
     run.on_plan(plan)
     if not plan.pending:
-        return _report(run, plan, {}, inventory)
+        return _report(run, selection, {}, inventory)
     keys = gather_keys(plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     folder = OutputFolder(run.output)
     with locked(folder):
@@ -95,7 +107,7 @@ def run_apply(run: Run) -> ApplyReport:
         confirmed = {
             address: _confirm(outcome, settled, frozenset(again.unmanaged)) for address, outcome in outcomes.items()
         }
-        return _report(run, plan, confirmed, after)
+        return _report(run, selection, confirmed, after)
 
 
 def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.Certificate]:
@@ -156,8 +168,9 @@ def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str
     )
 
 
-def _report(run: Run, plan: Plan, outcomes: Mapping[str, Outcome], after: Inventory) -> ApplyReport:
+def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], after: Inventory) -> ApplyReport:
     """Puts the outcomes in the plan's order, together with what was blocked or refused."""
+    plan = selection.plan
     everything = {**outcomes}
     changes = {str(change.address): change for change in plan.changes}
     for remark in plan.blocked:
@@ -180,6 +193,8 @@ def _report(run: Run, plan: Plan, outcomes: Mapping[str, Outcome], after: Invent
         new_authority=authority[0].spki_sha256 if authority else None,
         deliver=plan_deliveries(run.graph.end_entities, done),
         new_keys=tuple(artifact.path for artifact in made if artifact.path in plan.new_keys),
+        stale=selection.stale,
+        left=selection.left,
     )
 
 

@@ -51,6 +51,7 @@ class SchemaName(enum.StrEnum):
     PLAN = "plan"
     APPLY = "apply"
     STATUS = "status"
+    SAVED_PLAN = "saved-plan"
 
 
 @enum.unique
@@ -132,6 +133,9 @@ def plan_command(
     at: Annotated[
         str | None, typer.Option("--at", metavar="WHEN", help="Plan for this time: a date, or RFC 3339.")
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="PLANFILE", help="Save the plan, to review it and then apply it.")
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Show what is as declared, too.")] = False,
     detailed_exitcode: DetailedOption = False,
 ) -> None:
@@ -139,13 +143,21 @@ def plan_command(
     from edgecerts.cli.choices import Choices
     from edgecerts.cli.plan import show_plan
 
+    if out is not None and at is not None:
+        raise UsageError("--out and --at do not go together", hint="a plan for another time cannot be carried out")
     choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
-    code = show_plan(file, output, choices, form=format_.value, at=at, show_all=all_, detailed=detailed_exitcode)
+    code = show_plan(
+        file, output, choices, form=format_.value, at=at, show_all=all_, detailed=detailed_exitcode, out=out
+    )
     raise typer.Exit(code)
 
 
 @app.command("apply")
 def apply_command(
+    plan_file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PLANFILE]", help="A plan that `plan --out` saved: do this and nothing else."),
+    ] = None,
     file: ManifestOption = _DEFAULT_MANIFEST,
     output: OutputOption = None,
     format_: FormatOption = Format.TEXT,
@@ -159,11 +171,17 @@ def apply_command(
     """Carry out the plan. Does nothing where everything is as declared."""
     if yes:
         raise UsageError("apply never asks for confirmation, so there is no --yes", hint="run edgecerts apply alone")
+    if plan_file is not None and (target or replace or prune or allow):
+        raise UsageError(
+            "a saved plan has its own --target, --replace, --prune and --allow",
+            hint="give them to edgecerts plan --out, and review what it shows",
+        )
     from edgecerts.cli.apply import apply
     from edgecerts.cli.choices import Choices
 
     choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
-    code = apply(file, output, choices, as_json=format_ is Format.JSON, detailed=detailed_exitcode)
+    as_json = format_ is Format.JSON
+    code = apply(file, output, choices, plan_file=plan_file, as_json=as_json, detailed=detailed_exitcode)
     raise typer.Exit(code)
 
 

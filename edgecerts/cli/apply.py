@@ -11,23 +11,31 @@ from edgecerts.apply.secrets import SecretSources
 from edgecerts.cli.choices import Choices
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
+from edgecerts.cli.plan_file import read_saved_plan
 from edgecerts.cli.project import Project, open_project
 from edgecerts.errors import ExitCode
 from edgecerts.plan.model import Plan
+from edgecerts.plan.saved import check_saved_plan
 from edgecerts.report.apply_json import render_apply_json
 from edgecerts.report.apply_text import render_apply_text
 from edgecerts.report.style import Style
 
 
-def apply(path: Path, output: Path | None, choices: Choices, *, as_json: bool, detailed: bool) -> ExitCode:
-    """Carries out the plan and prints what was done.
+def apply(
+    path: Path, output: Path | None, choices: Choices, *, plan_file: Path | None, as_json: bool, detailed: bool
+) -> ExitCode:
+    """Carries out the plan, or what of it stands in a plan file as well, and prints what was done.
 
     Raises:
         StorageError, ManifestError: the manifest or the output folder cannot be used.
+        SavedPlanError, StalePlanError: the plan file cannot be used, or is for another manifest.
         UsageError: a flag cannot be used.
         SecretError, InvalidKeyError: before anything is written.
     """
+    saved = read_saved_plan(plan_file) if plan_file is not None else None
     project = open_project(path, output)
+    if saved is not None:
+        check_saved_plan(saved, project.graph)
     console = Console()
 
     def name_needs(plan: Plan) -> None:
@@ -45,7 +53,8 @@ def apply(path: Path, output: Path | None, choices: Choices, *, as_json: bool, d
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,
-        options=choices.options(project.graph),
+        options=choices.options(project.graph) if saved is None else saved.options,
+        saved=saved,
     )
     try:
         report = run_apply(run)

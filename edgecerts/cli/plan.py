@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgecerts.apply.plan_file import write_plan_file
 from edgecerts.cli.choices import Choices, parse_time
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
@@ -10,22 +11,33 @@ from edgecerts.errors import ExitCode
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import Plan
+from edgecerts.plan.saved import find_basis
 from edgecerts.report.plan_json import render_plan_json
+from edgecerts.report.plan_markdown import render_plan_markdown
 from edgecerts.report.plan_text import render_plan_text
+from edgecerts.report.saved_plan_json import render_saved_plan
 from edgecerts.report.style import Style
 
 
 def show_plan(
-    path: Path, output: Path | None, choices: Choices, *, form: str, at: str | None, show_all: bool, detailed: bool
+    path: Path,
+    output: Path | None,
+    choices: Choices,
+    *,
+    form: str,
+    at: str | None,
+    show_all: bool,
+    detailed: bool,
+    out: Path | None,
 ) -> ExitCode:
-    """Plans and prints the plan.
+    """Plans and prints the plan, and saves it where that is asked for.
 
     Returns:
         0; with `detailed` 1 where something is blocked, else 4 where apply would refuse, else 2 where it would do
         something, else 0.
 
     Raises:
-        StorageError, ManifestError: the manifest cannot be read or used.
+        StorageError, ManifestError: the manifest cannot be read or used, or the plan cannot be saved.
         UsageError: a flag cannot be used.
     """
     now = parse_time(at) if at is not None else current_time()
@@ -36,9 +48,14 @@ def show_plan(
     console = Console()
     if form == "json":
         console.result(render_plan_json(plan))
+    elif form == "markdown":
+        console.result(render_plan_markdown(plan, output=str(project.output)))
     else:
         style = Style(colour=console.has_colour, width=console.width)
         console.result(render_plan_text(plan, style=style, output=str(project.output), show_all=show_all))
+    if out is not None:
+        write_plan_file(out, render_saved_plan(plan, find_basis(plan, project.graph, inventory), options))
+        console.tell(f"saved the plan in {out}; after review: edgecerts apply {out}\n")
     return _detailed_code(plan) if detailed else ExitCode.DONE
 
 

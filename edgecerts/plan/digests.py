@@ -92,7 +92,7 @@ def _text(found: Observed[str]) -> tuple[str, str | None]:
 
 def _plain(value: object) -> Any:
     """A value as JSON has it. A type that is not known here is an error, so that none is left out unseen."""
-    if value is None or isinstance(value, str | int | float) and not isinstance(value, enum.Enum):
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, enum.Enum):
         return value.value

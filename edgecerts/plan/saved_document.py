@@ -86,7 +86,9 @@ def _reviewed_changes(plan: dict[str, Any]) -> Iterator[SavedChange]:
 
 
 def _reason(reason: dict[str, Any]) -> Reason:
-    before, after = (tuple(value) if isinstance(value, list) else value for value in (reason["before"], reason["after"]))
+    before, after = (
+        tuple(value) if isinstance(value, list) else value for value in (reason["before"], reason["after"])
+    )
     return Reason(code=ReasonCode(reason["code"]), field=reason["field"], before=before, after=after)
 
 

@@ -1,7 +1,13 @@
 """What `apply` did as one JSON document; `schemas/apply.schema.json` describes it."""
 
 from edgecerts.apply.report import ApplyReport, Status
-from edgecerts.report.plan_json import change_document, deliver_documents, plan_document, to_json
+from edgecerts.report.plan_json import (
+    change_document,
+    deliver_documents,
+    plan_document,
+    remark_documents,
+    to_json,
+)
 
 
 def render_apply_json(report: ApplyReport) -> str:
@@ -20,5 +26,10 @@ def render_apply_json(report: ApplyReport) -> str:
             "deliver": deliver_documents(report.deliver),
             "new_keys": list(report.new_keys),
             "new_authority": f"sha256:{report.new_authority}" if report.new_authority else None,
+            "stale": remark_documents(report.stale),
+            "left": [
+                {"address": str(change.address), "path": change.artifact.path, "action": change.action.value}
+                for change in report.left
+            ],
         }
     )
