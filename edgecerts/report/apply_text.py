@@ -42,7 +42,9 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         return summary_line(report.plan) + "\n"
     lines = [*_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
+    lines += remarks_block("Stale: the saved plan does not hold any more", report.stale, style, colour=Colour.RED)
     lines += _outcomes(report, style)
+    lines += _left(report, style)
     if report.count(Status.DONE):
         lines += remarks_block("Notices", report.plan.notices, style)
     lines += _deliveries(report, style, output)
@@ -91,6 +93,17 @@ def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
 
     yield from grouped_lines(done, lambda change: iter([file_line(change, style)]), style)
     yield from grouped_lines([outcome.change for outcome in rest], problem_lines, style)
+
+
+def _left(report: ApplyReport, style: Style) -> Iterator[str]:
+    if not report.left:
+        return
+    yield style.paint("Not in the saved plan, and left", Colour.BOLD)
+    for change in report.left[:MAX_IDENTITIES]:
+        yield f"  {change.address}: {change.action}"
+    if len(report.left) > MAX_IDENTITIES:
+        yield f"  ... and {len(report.left) - MAX_IDENTITIES:,} more; --format json has them all"
+    yield ""
 
 
 def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
@@ -150,4 +163,6 @@ def _summary(report: ApplyReport, output: str) -> str:
     for status in (Status.FAILED, Status.SKIPPED, Status.BLOCKED, Status.REFUSED):
         if count := report.count(status):
             parts.append(f"{count:,} {status}")
+    if report.stale:
+        parts.append(f"{len(report.stale):,} stale")
     return f"Done: {', '.join(parts)}." if len(parts) == 1 else f"Not all done: {', '.join(parts)}."
