@@ -9,8 +9,9 @@ from pathlib import Path
 from edgecerts.desired.graph import PUBLIC_MODE
 from edgecerts.errors import StorageError
 
-_BEGINNING = b'{\n  "format_version"'
-"""How every JSON document of ours begins."""
+_MARK = b'"format_version"'
+_MARK_WITHIN = 100
+"""Every JSON document of ours has this key first; other tools may have written it with other spaces."""
 
 
 def write_plan_file(path: Path, text: str) -> None:
@@ -47,6 +48,6 @@ def _check_replaceable(path: Path) -> None:
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a plain file"
         raise StorageError(f"{path} is {kind}, and was left as it is", hint="--out names the file to write")
     with path.open("rb") as file:
-        found = file.read(len(_BEGINNING))
-    if found not in (b"", _BEGINNING):
+        found = file.read(_MARK_WITHIN)
+    if found and not (found.lstrip().startswith(b"{") and _MARK in found):
         raise StorageError(f"{path} holds something else than a plan, and was left as it is", hint="name another file")
