@@ -77,6 +77,14 @@ class SecretError(EdgecertsError):
     """A password source that gives nothing usable. The message names the source, never its content."""
 
 
+class MissingSecretsError(SecretError):
+    """Every password source that gave nothing usable, so that all can be mended at once."""
+
+    def __init__(self, errors: Sequence[SecretError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__(f"{len(self.errors)} passwords could not be had")
+
+
 class StorageError(EdgecertsError):
     """A file or folder that cannot be read or written as it must be."""
 

@@ -1,6 +1,6 @@
 """Certificates with chosen defects, built with the cryptography library directly."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -60,4 +60,4 @@ def reissue(
 
 SERVER_AND_CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 CLIENT_ONLY = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-DAY = timedelta(days=1)
+ADDRESS_AS_NAME = x509.SubjectAlternativeName([x509.DNSName("10.3.0.11"), x509.DNSName("broker.plant-a.example")])

@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import stat
 import subprocess
 import sys
 import time
@@ -50,13 +49,13 @@ def script(folder: Path, text: str) -> tuple[str, ...]:
 
 
 def test_a_variable_is_taken_as_it_is(tmp_path: Path) -> None:
-    assert fetch(tmp_path, PasswordSource(env="P"), environ={"P": " 0123\n"}) == b" 0123\n"
+    assert fetch(tmp_path, PasswordSource(env="P"), environ={"P": " 0123"}) == b" 0123"
 
 
 @pytest.mark.parametrize(
     ("content", "password"),
     [(b"secret\n", b"secret"), (b"secret\r\n", b"secret"), (b"\xef\xbb\xbfsecret", b"secret"),
-     (b"two\n\n", b"two\n"), (b" spaces ", b" spaces "), (b"caf\xc3\xa9\n", "café".encode())],
+     (b" spaces ", b" spaces "), (b"caf\xc3\xa9\n", "café".encode())],
 )  # fmt: skip
 def test_a_file_loses_its_bom_and_one_line_end(tmp_path: Path, content: bytes, password: bytes) -> None:
     (tmp_path / "p.txt").write_bytes(content)
@@ -83,7 +82,7 @@ def test_a_command_does_not_get_the_other_password_variables(tmp_path: Path) -> 
         (PasswordSource(env="P"), {}, "environment variable P, the password for client/gw/private-key, is not set"),
         (PasswordSource(env="P"), {"P": ""}, "is empty"),
         (PasswordSource(file="none.txt"), {}, "file none.txt, the password for client/gw/private-key, cannot be read"),
-        (PasswordSource(file="."), {}, "cannot be read"),
+        (PasswordSource(file="."), {}, "is not a plain file"),
         (PasswordSource(command=("no-such-program",)), {}, "command no-such-program"),
         (PasswordSource(command=("false",)), {}, "failed with exit code 1"),
         (PasswordSource(command=("true",)), {}, "gives nothing"),
@@ -109,6 +108,32 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monk
     child = int((tmp_path / "child").read_text())
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().split()[2] in "ZX"
+
+
+@pytest.mark.parametrize("content", [b"two\n\n", b"a\0b", b"\xff\xfes\0e\0", b"   ", b"a\rb"])
+def test_what_nobody_could_type_is_no_password(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.txt").write_bytes(content)
+    with pytest.raises(SecretError, match="not one line that could be typed|not UTF-8 text"):
+        fetch(tmp_path, PasswordSource(file="p.txt"))
+
+
+def test_a_command_that_writes_without_end_is_ended_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SecretError, match="more than 1023 bytes"):
+        fetch(tmp_path, PasswordSource(command=("yes", CANARY)))
+
+
+def test_a_pipe_in_place_of_a_password_file_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.txt")
+    with pytest.raises(SecretError, match="is not a plain file"):
+        fetch(tmp_path, PasswordSource(file="p.txt"))
+
+
+def test_every_missing_password_is_named_at_once(project: Project) -> None:
+    project.write(PROTECTED)
+    result = project.run("apply")
+    for words in ("CANARY_CA", "by-file.txt", "./give-password"):
+        assert words in result.err
+    assert not project.output.exists()
 
 
 def test_a_password_that_is_too_large_is_refused(tmp_path: Path) -> None:
@@ -142,6 +167,7 @@ def test_a_variable_with_a_prompt_asks_only_where_the_variable_is_missing(tmp_pa
 def test_a_secret_cannot_be_printed_or_pickled() -> None:
     secret = Secret(CANARY.encode())
     assert CANARY not in f"{secret} {secret!r} {[secret]}"
+    assert CANARY not in repr(SecretSources(folder=Path(), environ={"P": CANARY}))
     with pytest.raises(TypeError):
         pickle.dumps(secret)
 
@@ -283,7 +309,7 @@ def test_an_encrypted_key_without_a_declared_password_blocks_only_what_needs_it(
 
 
 def test_a_process_with_its_secrets_shows_them_in_no_stream(tmp_path: Path) -> None:
-    """The whole program, with a password that is wrong in every way it can be."""
+    """The whole program, with a password that is too short."""
     (tmp_path / "pki.yaml").write_text("version: 1\nca: {common_name: CA, password: {env: CANARY_CA}}\n")
     environ = {**os.environ, "CANARY_CA": "short-c4n4ry"[:11]}
     done = subprocess.run(
@@ -291,5 +317,4 @@ def test_a_process_with_its_secrets_shows_them_in_no_stream(tmp_path: Path) -> N
     )
     assert done.returncode == 1
     assert "short-c4n4r" not in done.stdout + done.stderr
-    assert stat.S_ISREG((tmp_path / "pki.yaml").stat().st_mode)
     assert not (tmp_path / "pki").exists()

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from tests.conftest import NOW, SMALL, Project
-from tests.reissue import CLIENT_ONLY, SERVER_AND_CLIENT, reissue
+from tests.reissue import ADDRESS_AS_NAME, CLIENT_ONLY, SERVER_AND_CLIENT, reissue
 
 SERVER = "brokers/plant-a/server"
 Spoil = Callable[[Project], None]
@@ -86,6 +86,14 @@ STATES: dict[str, tuple[Spoil, str, str, str | None, str]] = {
     "an alternative name is removed": (
         declare(", alt_names: [broker.plant-a.example]", ""),
         "broker/plant-a/certificate", "update", "alt-names-changed", "done"),
+    "an address is declared as a host name, too": (
+        broker("ip_as_dns: true"), "broker/plant-a/certificate", "update", "alt-names-changed", "done"),
+    "the certificate has the address as a host name alone": (
+        again(extensions={x509.SubjectAlternativeName: (ADDRESS_AS_NAME, False)}),
+        "broker/plant-a/certificate", "update", "alt-names-changed", "done"),
+    "the certificate's place is a folder": (
+        lambda project: remove(f"{SERVER}.pem")(project) or (project.output / f"{SERVER}.pem").mkdir(),
+        "broker/plant-a/certificate", "update", "corrupt", "unreadable"),
     "a usage is added": (
         broker("usages: [server, client]"), "broker/plant-a/certificate", "update", "usage-changed", "done"),
     "a lifetime is declared": (

@@ -5,11 +5,18 @@ from dataclasses import dataclass
 
 from edgecerts.apply.secrets import Secret, SecretSources
 from edgecerts.desired.graph import Graph, Identity
-from edgecerts.errors import EdgecertsError, InvalidKeyError, WrongPasswordError
+from edgecerts.errors import (
+    EdgecertsError,
+    InvalidKeyError,
+    MissingSecretsError,
+    SecretError,
+    WrongPasswordError,
+)
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError
-from edgecerts.observed.inventory import Inventory
-from edgecerts.pki.private_keys import PrivateKey, load_private_key, spki_sha256
+from edgecerts.observed.inventory import Inventory, State
+from edgecerts.pki.private_keys import PrivateKey, key_type_name, load_private_key, spki_sha256
 from edgecerts.plan.model import KeySource, NeedKind, Plan
+from edgecerts.plan.private_key_checks import unusable_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,23 +43,31 @@ def gather_keys(
         InvalidKeyError: a key is damaged, or is not the one of its certificate.
     """
     identities = {identity.private_key.address: identity for identity in graph.identities}
-    certified_again = {
+    certified = {
         change.address.identity
         for change in plan.pending
         if change.issuance is not None and change.issuance.key is KeySource.KEY_FILE
     }
-    passwords, opened = {}, {}
+    passwords: dict[str, Secret] = {}
+    missing: list[SecretError] = []
     for need in plan.needs:
         if need.source is not None:
             encrypted = inventory.private_keys[need.path].encrypted and need.path not in plan.new_keys
-            passwords[str(need.address)] = sources.fetch(need.source, need.address, new=not encrypted)
+            try:
+                passwords[str(need.address)] = sources.fetch(need.source, need.address, new=not encrypted)
+            except SecretError as error:
+                missing.append(error)
+    if missing:
+        raise MissingSecretsError(missing)
+    opened = {}
     for need in plan.needs:
         if need.kind is NeedKind.KEY:
             identity = identities[need.address]
             encrypted = inventory.private_keys[need.path].encrypted
             key = _open_key(identity, reader, passwords.get(str(need.address)) if encrypted else None)
-            if identity.address not in certified_again:
-                _check_pair(identity, inventory, key)
+            if inventory.private_keys[need.path].state is State.LOCKED:
+                # Planning opened no locked key, so what it says of every other is looked at here.
+                _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
             opened[str(need.address)] = key
     return KeyRing(passwords=passwords, opened=opened)
 
@@ -66,19 +81,29 @@ def _open_key(identity: Identity, reader: FolderReader, password: Secret | None)
     if found is None:
         raise InvalidKeyError(f"{path} is gone")
     try:
-        return load_private_key(found.data, password.reveal() if password is not None else None)
+        # The few keys that sign or are certified are worth a full check of their numbers.
+        return load_private_key(found.data, password.reveal() if password is not None else None, validate=True)
     except WrongPasswordError as error:
         raise WrongPasswordError(f"{path}: {error.message}", hint=_source_hint(identity)) from error
     except EdgecertsError as error:
         raise InvalidKeyError(f"{path}: {error.message}") from error
 
 
-def _check_pair(identity: Identity, inventory: Inventory, key: PrivateKey) -> None:
-    """A pair that planning may not have been able to compare."""
-    certificate = inventory.certificates[identity.certificate.path]
-    if certificate.value and spki_sha256(key.public_key()) != certificate.value[0].spki_sha256:
+def _check_locked_key(identity: Identity, inventory: Inventory, key: PrivateKey, *, is_certified: bool) -> None:
+    artifact, spki = identity.private_key, spki_sha256(key.public_key())
+    if identity.fingerprint not in (None, spki):
         raise InvalidKeyError(
-            f"{identity.private_key.path} is not the key of {identity.certificate.path}",
+            f"{artifact.path} is sha256:{spki}, not the authority that the manifest pins",
+            hint="bring back the key of the authority that is pinned; nothing was written",
+        )
+    certificate = inventory.certificates[identity.certificate.path]
+    if is_certified:
+        problem = unusable_key(key_type_name(key.public_key()), artifact)
+        if problem is not None:
+            raise InvalidKeyError(f"{artifact.path} {problem}", hint=f"ask for a new key: --replace {artifact.address}")
+    elif certificate.value and spki != certificate.value[0].spki_sha256:
+        raise InvalidKeyError(
+            f"{artifact.path} is not the key of {identity.certificate.path}",
             hint="bring back the two that belong together; nothing was written",
         )
 

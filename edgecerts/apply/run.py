@@ -1,5 +1,6 @@
 """One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
 
+import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from edgecerts.apply.lock import locked
 from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import Graph
+from edgecerts.desired.graph import Graph, PrivateKeyArtifact
 from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
@@ -28,6 +29,11 @@ from edgecerts.plan.selection import Selection, select_everything, select_saved
 
 OnPlan = Callable[[Plan], None]
 OnProgress = Callable[[int, int], None]
+
+
+def _no_progress(done: int, total: int) -> None:
+    """Tells nobody."""
+    del done, total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +62,7 @@ class Run:
     on_plan: OnPlan
     options: PlanOptions = DEFAULTS
     saved: SavedPlan | None = None
-    on_progress: OnProgress = lambda done, total: None
+    on_progress: OnProgress = _no_progress
 
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
@@ -86,6 +92,7 @@ def run_apply(run: Run) -> ApplyReport:
     run.on_plan(plan)
     if not plan.pending:
         return _report(run, selection, {}, inventory)
+    _forbid_core_dumps()
     keys = gather_keys(plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     folder = OutputFolder(run.output)
     with locked(folder):
@@ -110,6 +117,12 @@ def run_apply(run: Run) -> ApplyReport:
         return _report(run, selection, confirmed, after)
 
 
+def _forbid_core_dumps() -> None:
+    """From here on keys and passwords are in memory; a core file would hold them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
 def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.Certificate]:
     certificates = {}
     for identity in graph.authorities:
@@ -123,14 +136,16 @@ def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[
     """Makes each pending change in order. After a failure, what depends on it is skipped; the rest goes on."""
     outcomes: dict[str, Outcome] = {}
     failed: set[str] = set()
-    pending = plan.pending
+    # What gets encrypted comes first, so that .gitignore, which lets it into a repository, never comes before it.
+    pending = sorted(plan.pending, key=lambda change: not _encrypts(change))
     for number, change in enumerate(pending):
         on_progress(number, len(pending))
         identity = change.address.identity
         cause = next((name for name in (identity, "ca", "folder") if name in failed), None)
         if identity == "folder" and failed:
-            # The folder's files that come late let keys into a repository which this run encrypts.
+            # A key that could not be encrypted must stay out of a repository, and so does every other then.
             cause = min(failed)
+            failed.add(identity)
         if cause is not None:
             outcomes[str(change.address)] = Outcome(
                 change=change, status=Status.SKIPPED, error=f"it depends on {cause}, which failed"
@@ -146,6 +161,10 @@ def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[
         else:
             outcomes[str(change.address)] = Outcome(change=change, status=Status.DONE)
     return outcomes
+
+
+def _encrypts(change: Change) -> bool:
+    return isinstance(change.artifact, PrivateKeyArtifact) and change.action is Action.UPDATE
 
 
 def _look_again(run: Run) -> tuple[Inventory, Plan]:

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import selectors
 import signal
+import stat
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +20,7 @@ COMMAND_SECONDS = 30
 MAX_SECRET_BYTES = 1023
 """OpenSSL reads no longer password from a file or a variable."""
 
+_READ_LIMIT = 2 * MAX_SECRET_BYTES
 _BOM = b"\xef\xbb\xbf"
 
 Ask = Callable[[str], str]
@@ -81,7 +85,7 @@ class SecretSources:
         """
         owner = str(address)
         if source.prompt and not self._is_given(source.env):
-            secret = self._prompt(owner, twice=new)
+            secret = self._prompt(source, address, twice=new)
         else:
             if source not in self._known:
                 self._known[source] = self._read(source, owner)
@@ -115,11 +119,16 @@ class SecretSources:
 
     def _read_file(self, path: str, owner: str) -> bytes:
         try:
-            with (self.folder / path).open("rb") as file:
-                return file.read(MAX_SECRET_BYTES + 1)
+            descriptor = os.open(self.folder / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return os.read(descriptor, _READ_LIMIT)
+            finally:
+                os.close(descriptor)
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a usable path"
             raise SecretError(f"file {path}, the password for {owner}, cannot be read: {problem}") from None
+        raise SecretError(f"file {path}, the password for {owner}, is not a plain file")
 
     def _run(self, command: tuple[str, ...], owner: str) -> bytes:
         """Runs a password command without a shell. What it writes to standard error is dropped: it may be secret."""
@@ -139,21 +148,27 @@ class SecretSources:
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a usable command"
             raise SecretError(f"{name} cannot be run: {problem}") from None
-        output = _output_of(process)
-        if output is None:
-            # Raised out here, because the exception of a command that hung holds what it had written.
+        output, in_time = _read_output(process)
+        if len(output) > _READ_LIMIT:
+            raise SecretError(f"{name} gives more than {MAX_SECRET_BYTES} bytes")
+        if not in_time:
             raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds")
-        if process.returncode != 0:
+        if process.returncode < 0:
+            raise SecretError(f"{name} was ended by signal {-process.returncode}", hint="run it by hand to see why")
+        if process.returncode > 0:
             raise SecretError(f"{name} failed with exit code {process.returncode}", hint="run it by hand to see why")
         return output
 
-    def _prompt(self, owner: str, *, twice: bool) -> Secret:
+    def _prompt(self, source: PasswordSource, address: Address, *, twice: bool) -> Secret:
+        owner = str(address)
         if self.ask is None:
+            variable = f"environment variable {source.env} is not set, and " if source.env else ""
             raise SecretError(
-                f"the password for {owner} is asked for on a terminal, and there is none",
-                hint="for CI, give the password as {env: NAME}",
+                f"{variable}the password for {owner} is asked for on a terminal, and there is none",
+                hint=f"set {source.env}" if source.env else "for CI, give the password as {env: NAME}",
             )
-        first = self.ask(f"Password for {owner}: ")
+        rule = f", at least {CA_PASSWORD_LENGTH} characters" if twice and _is_authority(address) else ""
+        first = self.ask(f"Password for {owner}{rule}: ")
         if not first:
             raise SecretError(f"the password for {owner} is empty")
         if twice and self.ask(f"The same again, for {owner}: ") != first:
@@ -170,22 +185,39 @@ def _usable(content: bytes, owner: str, source: str, *, stripped: bool = True) -
         content = content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
     if not content:
         raise SecretError(f"{source}, the password for {owner}, gives nothing")
-    if len(content) > MAX_SECRET_BYTES or b"\0" in content:
-        raise SecretError(f"{source}, the password for {owner}, gives what OpenSSL could not read again")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SecretError(f"{source}, the password for {owner}, is not UTF-8 text") from None
+    if len(content) > MAX_SECRET_BYTES or not text.strip() or any(character in text for character in "\0\n\r"):
+        raise SecretError(f"{source}, the password for {owner}, is not one line that could be typed")
     return Secret(content)
 
 
-def _output_of(process: subprocess.Popen[bytes]) -> bytes | None:
-    """What a command wrote; None where it did not end in time. It is gone afterwards in any case."""
-    with process:
+def _read_output(process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:
+    """Reads what a command writes, up to a little more than a password may have.
+
+    Returns:
+        the output, and whether the command ended by itself in time. It is gone afterwards in any case.
+    """
+    output, deadline = b"", time.monotonic() + COMMAND_SECONDS
+    with process, selectors.DefaultSelector() as selector:
+        assert process.stdout is not None  # noqa: S101 (it was started with a pipe)
+        selector.register(process.stdout, selectors.EVENT_READ)
         try:
-            return process.communicate(timeout=COMMAND_SECONDS)[0]
+            while len(output) <= _READ_LIMIT and selector.select(max(0.0, deadline - time.monotonic())):
+                piece = os.read(process.stdout.fileno(), _READ_LIMIT + 1)
+                if not piece:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                    return output, True
+                output += piece
         except subprocess.TimeoutExpired:
-            return None
+            pass
         finally:
             if process.returncode is None:
                 with contextlib.suppress(OSError):
                     os.killpg(process.pid, signal.SIGKILL)
+    return output, False
 
 
 def _is_authority(address: Address) -> bool:

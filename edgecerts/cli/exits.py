@@ -9,7 +9,9 @@ from typing import NoReturn
 import typer
 
 from edgecerts.cli.console import Console
-from edgecerts.errors import EdgecertsError, ExitCode, ManifestError
+from edgecerts.errors import EdgecertsError, ExitCode, ManifestError, MissingSecretsError
+
+_PACKAGE = Path(__file__).parent.parent
 
 
 def run_and_exit(app: typer.Typer) -> NoReturn:
@@ -45,7 +47,8 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         console.tell(render_problems(error))
         return error.exit_code
     except EdgecertsError as error:
-        console.error(error.message, hint=error.hint)
+        for one in error.errors if isinstance(error, MissingSecretsError) else (error,):
+            console.error(one.message, hint=one.hint)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = ExitCode.INTERRUPTED
@@ -53,7 +56,7 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         console.error(_where(error), hint="please report it with the command that you ran")
         return ExitCode.ERROR
     if code == ExitCode.INTERRUPTED:
-        console.tell("\ninterrupted: every file is whole, and the next apply goes on from here\n")
+        console.tell("\ninterrupted: every file is whole; edgecerts plan shows where things stand\n")
     return code
 
 
@@ -73,7 +76,8 @@ def _where(error: Exception) -> str:
     traceback = error.__traceback__
     place = "?"
     while traceback is not None:
-        code = traceback.tb_frame.f_code
-        place = f"{Path(code.co_filename).name}:{traceback.tb_lineno}"
+        file = Path(traceback.tb_frame.f_code.co_filename)
+        if file.is_relative_to(_PACKAGE) or place == "?":
+            place = f"{file.name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return f"this is a bug in edgecerts: {type(error).__name__} at {place}"

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from edgecerts.desired.graph import LOCAL_FOLDER, Address, Identity, TextArtifact
 
+GITIGNORE = ".gitignore"
+
 _BEGIN = "# --- edgecerts writes the lines from here ---"
 _END = "# --- to here; add your own above or below ---"
 
@@ -37,11 +39,21 @@ encrypted. Private keys that are not encrypted may not; .gitignore keeps them ou
 
 def build_folder_files(identities: Iterable[Identity]) -> tuple[TextArtifact, ...]:
     """The three files at the top of the output folder, `.gitignore` first: it must be there before any key is."""
+    encrypted = [identity.private_key.path for identity in identities if identity.private_key.password]
     return (
-        _text_artifact(".gitignore", _gitignore(identities)),
+        _text_artifact(GITIGNORE, build_gitignore(encrypted)),
         _text_artifact(".gitattributes", _GITATTRIBUTES),
         _text_artifact("README.txt", _README),
     )
+
+
+def build_gitignore(encrypted: Iterable[str]) -> str:
+    """Our lines of `.gitignore`: keeps out the local folder and all private keys but these.
+
+    A folder whose name ends like a key's is not one.
+    """
+    lines = [f"/{LOCAL_FOLDER}/", "*.key", "!*.key/", *(f"!/{path}" for path in encrypted)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def our_section(text: str) -> str | None:
@@ -70,10 +82,3 @@ def _section(lines: Sequence[str]) -> slice | None:
 
 def _text_artifact(name: str, content: str) -> TextArtifact:
     return TextArtifact(address=Address(identity="folder", part=name), path=name, content=content)
-
-
-def _gitignore(identities: Iterable[Identity]) -> str:
-    """Keeps out the local folder and all private keys but those that are declared to be encrypted."""
-    encrypted = [identity.private_key.path for identity in identities if identity.private_key.password]
-    lines = [f"/{LOCAL_FOLDER}/", "*.key", *(f"!/{path}" for path in encrypted)]
-    return "".join(f"{line}\n" for line in lines)

@@ -67,11 +67,12 @@ class FolderReader:
             os.close(descriptor)
 
     def names(self, folder: str) -> list[str]:
-        """The sorted names in a folder; none where it does not exist or cannot be read."""
-        try:
-            descriptor = self._open_folder(folder)
-        except NotReadableError:
-            return []
+        """The sorted names in a folder; none where it does not exist.
+
+        Raises:
+            NotReadableError: something is there and is not a readable folder.
+        """
+        descriptor = self._open_folder(folder)
         if descriptor is None:
             return []
         try:

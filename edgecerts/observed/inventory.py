@@ -12,7 +12,7 @@ from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @enum.unique
@@ -30,7 +30,7 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Observed(Generic[T]):
+class Observed(Generic[T_co]):
     """One file as it was found.
 
     Attributes:
@@ -38,14 +38,16 @@ class Observed(Generic[T]):
         mode: its permission bits; None where it is absent or could not be looked at.
         folder_mode: those of the folder it lies in.
         problem: what keeps it from being read, in words; set where it is locked or unreadable.
+        damaged: it was read, and is not what it should be; else what is unreadable could not be looked at.
         encrypted: for a private key: it needs a password, wherever that could be seen.
     """
 
     state: State
-    value: T | None = None
+    value: T_co | None = None
     mode: int | None = None
     folder_mode: int | None = None
     problem: str | None = None
+    damaged: bool = False
     encrypted: bool = False
 
 
@@ -75,6 +77,8 @@ class Inventory:
         private_keys, certificates, texts: by path relative to the output folder, for every artifact of the graph.
         also_trusted: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
+        log_files: every file of the log that has anything in it, readable or not.
+        unreadable: folders and log files that are there and cannot be read; what they hold is not known.
         leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
     """
 
@@ -83,4 +87,6 @@ class Inventory:
     texts: Mapping[str, Observed[str]]
     also_trusted: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
     log: tuple[LogEntry, ...]
+    log_files: tuple[str, ...]
+    unreadable: tuple[str, ...]
     leftovers: tuple[Leftover, ...]

@@ -1,6 +1,6 @@
 """From an output folder to an inventory of facts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,13 +49,17 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
             certificates[artifact.path] = _observe(reader, artifact.path, parse_certificates)
         elif isinstance(artifact, TextArtifact):
             texts[artifact.path] = _observe(reader, artifact.path, _decode)
+    log, log_files, unreadable = _scan_log(reader)
+    leftovers, unreadable_parents = _scan_leftovers(reader, graph)
     return Inventory(
         private_keys=keys,
         certificates=certificates,
         texts=texts,
         also_trusted=_scan_also_trusted(graph, manifest_folder),
-        log=tuple(_scan_log(reader)),
-        leftovers=tuple(_scan_leftovers(reader, graph)),
+        log=log,
+        log_files=log_files,
+        unreadable=(*unreadable, *unreadable_parents),
+        leftovers=leftovers,
     )
 
 
@@ -69,7 +73,7 @@ def _observe(reader: FolderReader, path: str, parse: Callable[[bytes], T]) -> Ob
         return Observed(state=State.UNREADABLE, problem=error.problem)
     except (InvalidCertificateError, UnicodeDecodeError) as error:
         problem = error.message if isinstance(error, InvalidCertificateError) else "it is not UTF-8 text"
-        return Observed(state=State.UNREADABLE, problem=problem)
+        return Observed(state=State.UNREADABLE, problem=problem, damaged=True)
 
 
 def _observe_key(reader: FolderReader, path: str) -> Observed[KeyFacts]:
@@ -90,7 +94,7 @@ def _observe_key(reader: FolderReader, path: str) -> Observed[KeyFacts]:
     except NotReadableError as error:
         return Observed(state=State.LOCKED if error.denied else State.UNREADABLE, problem=error.problem)
     except InvalidKeyError as error:
-        return Observed(state=State.UNREADABLE, problem=error.message)
+        return Observed(state=State.UNREADABLE, problem=error.message, damaged=True)
 
 
 def _present(found: FoundFile, value: T) -> Observed[T]:
@@ -111,31 +115,62 @@ def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observe
     return found
 
 
-def _scan_log(reader: FolderReader) -> Iterator[LogEntry]:
-    for name in reader.names(LOG_FOLDER):
+def _scan_log(reader: FolderReader) -> tuple[tuple[LogEntry, ...], tuple[str, ...], tuple[str, ...]]:
+    """The log's entries, its files that have anything in them, and what of it cannot be read."""
+    entries: list[LogEntry] = []
+    files: list[str] = []
+    try:
+        names = reader.names(LOG_FOLDER)
+    except NotReadableError:
+        return (), (), (LOG_FOLDER,)
+    unreadable: list[str] = []
+    for name in names:
+        path = f"{LOG_FOLDER}/{name}"
         if not name.endswith(".jsonl"):
             continue
         try:
-            found = reader.read(f"{LOG_FOLDER}/{name}", limit=MAX_LOG_BYTES)
+            found = reader.read(path, limit=MAX_LOG_BYTES)
         except NotReadableError:
+            unreadable.append(path)
             continue
-        if found is not None:
-            yield from parse_log(found.data.decode("utf-8", errors="replace"))
+        if found is not None and found.data:
+            files.append(path)
+            entries.extend(parse_log(found.data.decode("utf-8", errors="replace")))
+    return tuple(entries), tuple(files), tuple(unreadable)
 
 
-def _scan_leftovers(reader: FolderReader, graph: Graph) -> Iterator[Leftover]:
-    """Folders of brokers and clients that the manifest does not have (any more), with our files in them."""
+def _scan_leftovers(reader: FolderReader, graph: Graph) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
+    """Folders of brokers and clients that the manifest does not have (any more), and what cannot be read."""
     managed = {identity.folder for identity in graph.identities}
+    leftovers: list[Leftover] = []
+    unreadable: list[str] = []
     for parent, our_names in _OUR_NAMES.items():
-        for name in reader.names(parent):
-            folder = f"{parent}/{name}"
+        try:
+            folders = [f"{parent}/{name}" for name in reader.names(parent)]
+        except NotReadableError:
+            unreadable.append(parent)
+            continue
+        for folder in folders:
             if folder in managed:
                 continue
-            present = set(reader.names(folder))
-            paths = tuple(f"{folder}/{our_name}" for our_name in our_names if our_name in present)
-            if paths:
-                yield Leftover(
-                    address=f"{parent.removesuffix('s')}/{name}",
-                    paths=paths,
-                    certificate=_observe(reader, f"{folder}/{our_names[1]}", parse_certificates),
-                )
+            try:
+                leftover = _scan_leftover(reader, folder, our_names)
+            except NotReadableError:
+                unreadable.append(folder)
+                continue
+            if leftover is not None:
+                leftovers.append(leftover)
+    return tuple(leftovers), tuple(unreadable)
+
+
+def _scan_leftover(reader: FolderReader, folder: str, our_names: tuple[str, ...]) -> Leftover | None:
+    present = set(reader.names(folder))
+    paths = tuple(f"{folder}/{our_name}" for our_name in our_names if our_name in present)
+    if not paths:
+        return None
+    parent, _, name = folder.partition("/")
+    return Leftover(
+        address=f"{parent.removesuffix('s')}/{name}",
+        paths=paths,
+        certificate=_observe(reader, f"{folder}/{our_names[1]}", parse_certificates),
+    )

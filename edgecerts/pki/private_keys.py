@@ -73,12 +73,13 @@ def is_encrypted(pem: bytes) -> bool:
     return label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block
 
 
-def load_private_key(pem: bytes, password: bytes | None) -> PrivateKey:
+def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = False) -> PrivateKey:
     """Opens a private key file.
 
     Args:
         pem: PKCS#8, PKCS#1 or SEC1, plain or encrypted.
         password: needed exactly where it is encrypted.
+        validate: check that the numbers of an RSA key fit together, which costs 28 ms and more.
 
     Raises:
         InvalidKeyError: it is damaged, is not one private key, or is of a kind that edgecerts does not use.
@@ -88,9 +89,8 @@ def load_private_key(pem: bytes, password: bytes | None) -> PrivateKey:
     if is_encrypted(pem) and password is None:
         raise WrongPasswordError("the private key is encrypted and no password was given")
     try:
-        # Checking that an RSA key's numbers fit costs 28 ms; every use of a key checks its result instead.
         key = serialization.load_pem_private_key(
-            block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=True
+            block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=not validate
         )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # Damage inside an encrypted key looks the same as a wrong password.

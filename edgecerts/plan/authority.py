@@ -13,24 +13,34 @@ from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.pki.x509_names import build_name, name_attributes, name_text
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate
 from edgecerts.plan.identity_plan import (
+    LIFETIME_PASSED,
     MISSING,
+    RENEWAL,
     REPLACE,
     IdentityPlan,
     certificate_action,
     certificate_key_source,
     extra_certificates,
+    note_declared_end,
+    unreadable,
 )
 from edgecerts.plan.issuer import NOT_JUDGED, IssuerView, Obstacle, find_lineage
 from edgecerts.plan.model import Action, BlockCode, Issuance, KeySource, Lineage, NoticeCode, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.periods import plan_period
+from edgecerts.plan.periods import moves_end, plan_period
 
-_RESTORE = "bring it back from the backup"
+_RESTORE = "bring it back from the backup; copies of ca.pem lie beside every broker and client"
 _WHERE_THE_KEY_IS = "run edgecerts apply where ca.key is, or bring it back from the backup"
 
 
 def plan_authority(
-    graph: Graph, inventory: Inventory, *, evidence: Sequence[str], options: PlanOptions, now: datetime
+    graph: Graph,
+    inventory: Inventory,
+    *,
+    evidence: Sequence[str],
+    unprotected: Obstacle | None,
+    options: PlanOptions,
+    now: datetime,
 ) -> tuple[IdentityPlan, IssuerView]:
     """Plans the authority's key and certificate.
 
@@ -38,6 +48,7 @@ def plan_authority(
         graph: what should exist; its first authority is planned.
         inventory: what is there.
         evidence: what shows that an authority was at work here: paths, or lines of the log.
+        unprotected: why no unencrypted private key may be made, or None.
         options: what the user asked for.
         now: in UTC.
 
@@ -49,14 +60,22 @@ def plan_authority(
     key = inventory.private_keys[identity.private_key.path]
     certificate = inventory.certificates[identity.certificate.path]
     replaced = options.replaces(identity.private_key)
+    forbidden = _new_key_obstacle(identity, unprotected)
     if certificate.value:
         remade = options.replaces(identity.certificate)
-        return plan, _judge(plan, key, certificate.value, now, new_key=replaced, remade=remade)
+        return plan, _judge(plan, key, certificate.value, now, new_key=replaced, remade=remade, forbidden=forbidden)
+    obstacle = unreadable(identity.certificate.path, certificate)
+    if obstacle is not None:
+        _plan_key(plan, key)
+        corrupt = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
+        plan.block(identity.certificate, Action.NO_OP, corrupt, obstacle=obstacle)
+        return plan, NOT_JUDGED
     lost = MISSING
     if certificate.state is State.UNREADABLE:
         lost = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
     if replaced or (key.state is State.ABSENT and certificate.state is State.ABSENT):
-        return plan, _create(plan, lost, evidence, now, key_is_there=key.state is not State.ABSENT)
+        there = key.state is not State.ABSENT
+        return plan, _create(plan, lost, evidence, now, key_is_there=there, forbidden=forbidden)
     if key.state in (State.ABSENT, State.UNREADABLE):
         return plan, _block_both(plan, key, certificate.problem, lost)
     lineage = find_lineage(graph, inventory, key=key.value)
@@ -64,18 +83,21 @@ def plan_authority(
 
 
 def _create(
-    plan: IdentityPlan, lost: Reason, evidence: Sequence[str], now: datetime, *, key_is_there: bool
+    plan: IdentityPlan,
+    lost: Reason,
+    evidence: Sequence[str],
+    now: datetime,
+    *,
+    key_is_there: bool,
+    forbidden: Obstacle | None,
 ) -> IssuerView:
     """A new authority. Where another was at work, everything is refused until `ca-replaced` is allowed."""
     identity = plan.identity
-    if identity.fingerprint is not None:
-        for artifact in (identity.private_key, identity.certificate):
-            plan.block(artifact, Action.CREATE, MISSING, obstacle=_pinned(identity))
-        return NOT_JUDGED
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
-    if period is None:
-        plan.issue(identity.certificate, lost, issuance=None, obstacle=None)
-        plan.block(identity.private_key, Action.CREATE, MISSING, obstacle=NOT_JUDGED.obstacle or _pinned(identity))
+    obstacle = forbidden or (LIFETIME_PASSED if period is None else None)
+    if obstacle is not None or period is None:
+        for artifact in (identity.private_key, identity.certificate):
+            plan.block(artifact, Action.CREATE, MISSING, obstacle=obstacle or LIFETIME_PASSED)
         return NOT_JUDGED
     if key_is_there:
         plan.add(identity.private_key, Action.REKEY, REPLACE)
@@ -110,7 +132,7 @@ def _make_again(
         key_id = derive_key_id(key.value.public_key).hex()
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
     issuance = Issuance(period=period, key=KeySource.KEY_FILE, lineage=lineage) if period else None
-    plan.issue(identity.certificate, lost, issuance=issuance, obstacle=plan.opening_obstacle(key))
+    plan.issue(identity.certificate, lost, issuance=issuance, obstacle=plan.certifying_obstacle(key))
     _notice_unencrypted_key(plan)
     blocked = NOT_JUDGED.obstacle if plan.blocked else None
     return IssuerView(
@@ -133,6 +155,7 @@ def _judge(
     *,
     new_key: bool,
     remade: bool,
+    forbidden: Obstacle | None,
 ) -> IssuerView:
     """An authority whose certificate can be read."""
     identity, facts = plan.identity, certificates[0]
@@ -148,26 +171,27 @@ def _judge(
         artifact=identity.certificate,
         facts=facts,
         issuer=None,
-        key_spki=None,
+        key=None,
         key_type=identity.private_key.key_type if identity.private_key.key_type_declared else None,
         issuer_ends=frozenset(),
         now=now,
     )
     reasons = check_certificate(given) + extra_certificates(certificates)
     reasons += (REPLACE,) if new_key or remade else ()
-    if new_key or any(reason.code is ReasonCode.KEY_TYPE_CHANGED for reason in reasons):
-        return _rekey(plan, reasons, now)
+    other_type = any(reason.code is ReasonCode.KEY_TYPE_CHANGED for reason in reasons)
+    # A damaged key stays where it is until somebody asks for another by name.
+    if new_key or (other_type and key.state is not State.UNREADABLE):
+        return _rekey(plan, reasons, now, forbidden)
     _notice_pin(plan, facts)
     return _renew(plan, key, facts, reasons, now)
 
 
-def _rekey(plan: IdentityPlan, reasons: tuple[Reason, ...], now: datetime) -> IssuerView:
+def _rekey(plan: IdentityPlan, reasons: tuple[Reason, ...], now: datetime, obstacle: Obstacle | None) -> IssuerView:
     """Another key, because the manifest declares another type or the user asks: another authority to every device."""
     identity = plan.identity
     causes = (ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED)
     why = tuple(reason for reason in reasons if reason.code in causes)
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
-    obstacle = _pinned(identity) if identity.fingerprint is not None else None
     if obstacle is not None:
         plan.block(identity.private_key, Action.REKEY, *why, obstacle=obstacle)
     else:
@@ -187,7 +211,7 @@ def _renew(
     """The authority as it is, or a new certificate for its same key."""
     identity = plan.identity
     _plan_key(plan, key)
-    obstacle = _signing_obstacle(plan, key)
+    obstacle = _signing_obstacle(plan, key) or _not_yet_valid(facts, now)
     name = facts.certificate.subject
     if any(reason.code is ReasonCode.SUBJECT_CHANGED for reason in reasons):
         name = build_name(identity.certificate.spec.subject)
@@ -208,6 +232,10 @@ def _renew(
         plan.keep(identity.certificate)
         return view
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
+    if {reason.code for reason in reasons} <= RENEWAL and not moves_end(period, facts.not_after):
+        note_declared_end(plan, facts)
+        plan.keep(identity.certificate)
+        return view
     lineage = Lineage(name=name, key_id=facts.subject_key_id)
     issuance = Issuance(period=period, key=certificate_key_source(reasons), lineage=lineage) if period else None
     plan.issue(identity.certificate, *reasons, issuance=issuance, obstacle=obstacle)
@@ -235,6 +263,18 @@ def _signing_obstacle(plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle |
     return plan.opening_obstacle(key)
 
 
+def _not_yet_valid(facts: CertificateFacts, now: datetime) -> Obstacle | None:
+    """An authority that begins later than now: what it would issue could not begin before it."""
+    if facts.not_before <= now:
+        return None
+    begins = f"{facts.not_before:%Y-%m-%d %H:%M}"
+    return Obstacle(
+        code=BlockCode.NOT_YET_VALID,
+        message=f"the authority's certificate begins on {begins}, and it is {now:%Y-%m-%d %H:%M}",
+        hint="set the clock",
+    )
+
+
 def _block_both(plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None, lost: Reason) -> IssuerView:
     """Neither the key nor the certificate can be used: only a backup helps."""
     identity = plan.identity
@@ -247,6 +287,13 @@ def _block_both(plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None
     obstacle = Obstacle(code=BlockCode.CORRUPT, message=message, hint=_RESTORE)
     plan.block(identity.certificate, certificate_action((lost,)), lost, obstacle=obstacle)
     return NOT_JUDGED
+
+
+def _new_key_obstacle(identity: Identity, unprotected: Obstacle | None) -> Obstacle | None:
+    """Why no new key may be made for this authority."""
+    if identity.fingerprint is not None:
+        return _pinned(identity)
+    return unprotected if identity.private_key.password is None else None
 
 
 def _pinned(identity: Identity) -> Obstacle:

@@ -12,6 +12,7 @@ from edgecerts.desired.graph import CertificateArtifact
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period, is_signed_by_key
 from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Reason, ReasonCode
 
@@ -30,8 +31,8 @@ class CheckInput:
 
     Attributes:
         issuer: the authority as it will be; None for a root, which issues itself.
-        key_spki: SHA-256 of the subjectPublicKeyInfo of the private key that the certificate must be for; None where
-            the key is not here, is locked, or need not be its own.
+        key: the private key that the certificate must be for; None where it is not here, is locked, or need not be
+            its own.
         key_type: the declared key type, or None.
         issuer_ends: the ends of all certificates that this authority's key ever had, as far as the log knows.
     """
@@ -39,7 +40,7 @@ class CheckInput:
     artifact: CertificateArtifact
     facts: CertificateFacts
     issuer: IssuerView | None
-    key_spki: str | None
+    key: KeyFacts | None
     key_type: KeyType | None
     issuer_ends: frozenset[datetime]
     now: datetime
@@ -56,24 +57,20 @@ def check_certificate(given: CheckInput) -> tuple[Reason, ...]:
 
 def check_key_matches(given: CheckInput) -> Iterator[Reason]:
     """The certificate is for the private key that lies beside it."""
-    if given.key_spki is not None and given.key_spki != given.facts.spki_sha256:
+    if given.key is not None and given.key.spki_sha256 != given.facts.spki_sha256:
         yield Reason(
             code=ReasonCode.KEY_MISMATCH,
             field="private-key",
             before=f"sha256:{given.facts.spki_sha256}",
-            after=f"sha256:{given.key_spki}",
+            after=f"sha256:{given.key.spki_sha256}",
         )
 
 
 def check_key_type(given: CheckInput) -> Iterator[Reason]:
-    """The key is of the declared type."""
-    if given.key_type is not None and given.facts.key_type != given.key_type.value:
-        yield Reason(
-            code=ReasonCode.KEY_TYPE_CHANGED,
-            field="key_type",
-            before=given.facts.key_type,
-            after=given.key_type.value,
-        )
+    """The key is of the declared type: the one beside it, which it would be made for, where that is another."""
+    found = given.key.key_type if given.key is not None else given.facts.key_type
+    if given.key_type is not None and found != given.key_type.value:
+        yield Reason(code=ReasonCode.KEY_TYPE_CHANGED, field="key_type", before=found, after=given.key_type.value)
 
 
 def check_issuer(given: CheckInput) -> Iterator[Reason]:

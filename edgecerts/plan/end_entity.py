@@ -11,10 +11,13 @@ from edgecerts.plan.certificate_checks import CheckInput, check_certificate
 from edgecerts.plan.identity_plan import (
     LIFETIME_PASSED,
     MISSING,
+    RENEWAL,
     REPLACE,
     IdentityPlan,
     certificate_key_source,
     extra_certificates,
+    note_declared_end,
+    unreadable,
 )
 from edgecerts.plan.issuer import IssuerView, Obstacle
 from edgecerts.plan.model import (
@@ -29,9 +32,7 @@ from edgecerts.plan.model import (
     Remark,
 )
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.periods import plan_period
-
-_RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
+from edgecerts.plan.periods import moves_end, plan_period
 
 
 class EndEntityPlanner:
@@ -40,12 +41,21 @@ class EndEntityPlanner:
     Attributes:
         issuer: the authority, as it will be.
         ca_replaced: whether another authority takes the place of the one that existing files chain to.
+        unprotected: why no unencrypted private key may be made, or None.
     """
 
     def __init__(
-        self, inventory: Inventory, *, issuer: IssuerView, ca_replaced: bool, options: PlanOptions, now: datetime
+        self,
+        inventory: Inventory,
+        *,
+        issuer: IssuerView,
+        ca_replaced: bool,
+        unprotected: Obstacle | None,
+        options: PlanOptions,
+        now: datetime,
     ) -> None:
         self._inventory = inventory
+        self._unprotected = unprotected
         self._issuer = issuer
         self._ca_replaced = ca_replaced
         self._options = options
@@ -68,7 +78,7 @@ class EndEntityPlanner:
         elif certificate.state is State.ABSENT:
             self._create(plan, key)
         elif facts is None:
-            self._remake_damaged(plan, key, certificate.problem)
+            self._remake_damaged(plan, key, certificate)
         elif not self._issuer.judged:
             self._plan_key(plan, key)
             plan.keep(identity.certificate)
@@ -90,23 +100,29 @@ class EndEntityPlanner:
         if key.state is State.ABSENT:
             self._new_key(plan, key, None, MISSING)
             return
+        other_type = _other_type(identity, key)
+        if other_type is not None:
+            self._new_key(plan, key, None, other_type)
+            return
         self._plan_key(plan, key)
-        if key.value and identity.private_key.key_type_declared:
-            declared = identity.private_key.key_type.value
-            if key.value.key_type != declared:
-                plan.changes.clear()
-                reason = Reason(
-                    code=ReasonCode.KEY_TYPE_CHANGED, field="key_type", before=key.value.key_type, after=declared
-                )
-                self._new_key(plan, key, None, reason)
-                return
-        self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=plan.opening_obstacle(key))
+        self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=plan.certifying_obstacle(key))
 
-    def _remake_damaged(self, plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None) -> None:
+    def _remake_damaged(
+        self, plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
+    ) -> None:
         """The certificate cannot be read: made again for the private key, if that is here."""
-        reason = Reason(code=ReasonCode.CORRUPT, before=problem)
+        reason = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
+        obstacle = unreadable(plan.identity.certificate.path, certificate)
+        if obstacle is not None:
+            self._plan_key(plan, key)
+            self._issue(plan, reason, source=KeySource.KEY_FILE, obstacle=obstacle)
+            return
+        other_type = _other_type(plan.identity, key)
+        if other_type is not None:
+            self._new_key(plan, key, None, reason, other_type)
+            return
         self._plan_key(plan, key)
-        obstacle = plan.opening_obstacle(key)
+        obstacle = plan.certifying_obstacle(key)
         if key.state is State.ABSENT:
             obstacle = Obstacle(
                 code=BlockCode.CORRUPT,
@@ -123,10 +139,15 @@ class EndEntityPlanner:
         facts: CertificateFacts,
     ) -> None:
         """A certificate that can be read, below an authority that is known."""
+        plan.note_not_yet_valid(facts, self._now)
         reasons = self._reasons(plan, key, certificate)
         codes = {reason.code for reason in reasons}
+        if reasons and codes <= RENEWAL and self._ends_with_issuer(plan, facts):
+            self._plan_key(plan, key)
+            plan.keep(plan.identity.certificate)
+            return
         rekeys_now = (
-            plan.identity.private_key.rekey_on_renew and bool(codes & _RENEWAL) and key.state is not State.ABSENT
+            plan.identity.private_key.rekey_on_renew and bool(codes & RENEWAL) and key.state is not State.ABSENT
         )
         if (ReasonCode.KEY_TYPE_CHANGED in codes or rekeys_now) and key.state is not State.UNREADABLE:
             self._new_key(plan, key, facts, *reasons)
@@ -135,13 +156,10 @@ class EndEntityPlanner:
         if not reasons:
             plan.keep(plan.identity.certificate)
             return
-        if codes <= _RENEWAL and self._ends_with_issuer(plan, facts):
-            plan.keep(plan.identity.certificate)
-            return
         self._note_foreign_file(plan, key, facts, reasons)
         self._note_identity(plan, reasons)
         source = certificate_key_source(reasons)
-        obstacle = plan.opening_obstacle(key) if source is KeySource.KEY_FILE else None
+        obstacle = plan.certifying_obstacle(key) if source is KeySource.KEY_FILE else None
         self._issue(plan, *reasons, source=source, obstacle=obstacle)
 
     def _reasons(
@@ -150,19 +168,19 @@ class EndEntityPlanner:
         if not certificate.value or not self._issuer.judged:
             return ()
         identity, facts = plan.identity, certificate.value[0]
-        spki = key.value.spki_sha256 if key.value else None
-        if identity.private_key.held is KeyHeld.DELIVERED and spki not in (None, facts.spki_sha256):
+        must_fit = key.value
+        if identity.private_key.held is KeyHeld.DELIVERED and must_fit and must_fit.spki_sha256 != facts.spki_sha256:
             plan.notice(
                 NoticeCode.KEY_MISMATCH,
                 f"{identity.private_key.path} is not the key of its certificate; the one in use is on its host",
                 hint="remove the file, or write key_held: here to certify it",
             )
-            spki = None
+            must_fit = None
         given = CheckInput(
             artifact=identity.certificate,
             facts=facts,
             issuer=self._issuer,
-            key_spki=spki,
+            key=must_fit,
             key_type=identity.private_key.key_type if identity.private_key.key_type_declared else None,
             issuer_ends=self._issuer_ends,
             now=self._now,
@@ -178,8 +196,10 @@ class EndEntityPlanner:
         reasons = tuple(dict.fromkeys(reasons))
         period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
         obstacle = self._request_obstacle(identity) or self._issuer.obstacle
+        if obstacle is None and identity.private_key.password is None:
+            obstacle = self._unprotected
         action = Action.CREATE if key.state is State.ABSENT and facts is None else Action.REKEY
-        codes = (ReasonCode.MISSING, ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *_RENEWAL)
+        codes = (ReasonCode.MISSING, ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *RENEWAL)
         causes = tuple(reason for reason in reasons if reason.code in codes)
         if obstacle is None and period is None:
             obstacle = LIFETIME_PASSED
@@ -237,8 +257,11 @@ class EndEntityPlanner:
         """Whether a renewal could not move the end: it would be issued again every night, for nothing."""
         artifact = plan.identity.certificate
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
-        if period is None or period.not_after > facts.not_after:
+        if moves_end(period, facts.not_after):
             return False
+        if artifact.lifetime.not_after is not None and artifact.lifetime.not_after <= facts.not_after:
+            note_declared_end(plan, facts)
+            return True
         plan.notice(
             NoticeCode.ENDS_WITH_ISSUER,
             f"is due, but a renewal could not move its end, {facts.not_after:%Y-%m-%d}: its authority ends then",
@@ -276,6 +299,14 @@ class EndEntityPlanner:
                 "the client's subject changes; a broker that takes it as the user name sees another user",
                 hint="change the broker's access list together with it",
             )
+
+
+def _other_type(identity: Identity, key: Observed[KeyFacts]) -> Reason | None:
+    """A private key that is here without a certificate, and is of another type than the declared one."""
+    declared = identity.private_key.key_type.value
+    if not identity.private_key.key_type_declared or key.value is None or key.value.key_type == declared:
+        return None
+    return Reason(code=ReasonCode.KEY_TYPE_CHANGED, field="key_type", before=key.value.key_type, after=declared)
 
 
 def note_still_valid(plan: IdentityPlan, facts: CertificateFacts, what: str) -> None:

@@ -1,17 +1,30 @@
 """The plan of the files at the top of the output folder, of which only our lines are ours."""
 
-from edgecerts.desired.folder_files import our_section
+from collections.abc import Container
+from dataclasses import replace
+
+from edgecerts.desired.folder_files import GITIGNORE, build_gitignore, our_section
 from edgecerts.desired.graph import Graph, TextArtifact
 from edgecerts.observed.inventory import Inventory, State
+from edgecerts.plan.issuer import Obstacle
 from edgecerts.plan.model import Action, BlockCode, Change, Reason, ReasonCode, Remark
 
 
-def plan_folder_file(artifact: TextArtifact, inventory: Inventory) -> tuple[Change, Remark | None]:
+def plan_folder_file(
+    artifact: TextArtifact, inventory: Inventory, committed: tuple[str, ...]
+) -> tuple[Change, Remark | None]:
     """Plans our lines in one file; a user's own lines around them stay.
+
+    Args:
+        artifact: the file.
+        inventory: what is there.
+        committed: the private keys that a repository may have.
 
     Returns:
         the change, and what blocks it or None.
     """
+    if artifact.path == GITIGNORE:
+        artifact = replace(artifact, content=build_gitignore(committed))
     found = inventory.texts[artifact.path]
     if found.state is State.ABSENT:
         return Change(artifact=artifact, action=Action.CREATE, reasons=(Reason(code=ReasonCode.MISSING),)), None
@@ -29,17 +42,28 @@ def plan_folder_file(artifact: TextArtifact, inventory: Inventory) -> tuple[Chan
     return Change(artifact=artifact, action=Action.UPDATE, reasons=(Reason(code=ReasonCode.CONTENT_CHANGED),)), None
 
 
-def exposed_keys(graph: Graph, inventory: Inventory) -> frozenset[str]:
-    """The private keys that `.gitignore` would let into a repository before they are encrypted."""
-    keys = (identity.private_key for identity in graph.identities)
-    return frozenset(key.path for key in keys if key.password and inventory.private_keys[key.path].value)
+def committed_keys(graph: Graph, inventory: Inventory, encrypted_now: Container[str]) -> tuple[str, ...]:
+    """The private keys that a repository may have: those that are encrypted once this plan is carried out.
+
+    A key that cannot be seen to be encrypted stays out.
+    """
+    keys = (identity.private_key for identity in graph.identities if identity.private_key.password is not None)
+    return tuple(
+        key.path
+        for key in keys
+        if key.path in encrypted_now
+        or inventory.private_keys[key.path].encrypted
+        or inventory.private_keys[key.path].state is State.ABSENT
+    )
 
 
-def still_exposed(artifact: TextArtifact, path: str) -> Remark:
-    """What blocks `.gitignore` while a key is not encrypted yet."""
-    return Remark(
-        code=BlockCode.KEY_EXPOSED.value,
-        address=str(artifact.address),
-        message=f"{path} is not encrypted yet, so it stays ignored",
-        hint=f"mend what keeps {path} from being encrypted",
+def keys_unprotected(inventory: Inventory) -> Obstacle | None:
+    """Why no unencrypted private key may be made: nothing would keep it out of a repository."""
+    found = inventory.texts[GITIGNORE]
+    if found.state is not State.UNREADABLE:
+        return None
+    return Obstacle(
+        code=BlockCode.KEY_EXPOSED,
+        message=f"{GITIGNORE} cannot be read, so nothing would keep a new private key out of a repository",
+        hint=f"mend {GITIGNORE}, or move it away to have it made again",
     )

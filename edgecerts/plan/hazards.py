@@ -13,15 +13,17 @@ CLOCK_TOLERANCE = timedelta(hours=24)
 
 
 def find_evidence(graph: Graph, inventory: Inventory) -> Iterator[str]:
-    """What shows that an authority was at work in this folder before, apart from its own two files."""
+    """What shows that an authority was at work in this folder before, apart from its own two files.
+
+    What cannot be read may show it, and so it counts.
+    """
     own = graph.authorities[0].certificate
     for path, found in inventory.certificates.items():
         if path != own.path and found.state is not State.ABSENT:
-            yield path
+            yield f"{path} ({found.problem})" if found.state is State.UNREADABLE else path
     yield from (path for leftover in inventory.leftovers for path in leftover.paths if path.endswith(".pem"))
-    for entry in inventory.log:
-        if entry.address != str(own.address):
-            yield f"{entry.address} in the issuance log"
+    yield from inventory.log_files
+    yield from (f"{path} (cannot be read)" for path in inventory.unreadable)
 
 
 def find_replaced_authority(graph: Graph, inventory: Inventory, issuer: IssuerView) -> str | None:
@@ -61,8 +63,7 @@ def ca_replaced(evidence: str) -> Remark:
     return Remark(
         code=HazardCode.CA_REPLACED.value,
         address="ca",
-        message="another authority would take the place of the one that brokers and clients trust"
-        f" ({evidence} chains to that)",
+        message=f"another authority would take the place of the one that brokers and clients trust; see {evidence}",
         hint="bring back the authority's key and certificate; or, to visit every device with a new ca.pem:"
         f" --allow {HazardCode.CA_REPLACED}",
     )

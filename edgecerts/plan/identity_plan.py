@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from edgecerts.desired.graph import Artifact, CertificateArtifact, Identity
 from edgecerts.observed.inventory import Observed, State
@@ -19,12 +20,12 @@ from edgecerts.plan.model import (
     ReasonCode,
     Remark,
 )
-from edgecerts.plan.private_key_checks import check_private_key
+from edgecerts.plan.private_key_checks import check_private_key, unusable_key
 
 MISSING = Reason(code=ReasonCode.MISSING)
 REPLACE = Reason(code=ReasonCode.REPLACE_REQUESTED)
 
-_RENEW = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
+RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
 _LOST_CERTIFICATE = frozenset({ReasonCode.MISSING, ReasonCode.CORRUPT, ReasonCode.KEY_MISMATCH})
 
 
@@ -109,12 +110,55 @@ class IdentityPlan:
             )
         return None
 
+    def certifying_obstacle(self, found: Observed[KeyFacts]) -> Obstacle | None:
+        """Why no certificate can be made for a private key file that is there, or None."""
+        artifact = self.identity.private_key
+        if found.value is None:
+            return self.opening_obstacle(found)
+        problem = unusable_key(found.value.key_type, artifact)
+        if problem is None:
+            return None
+        return Obstacle(
+            code=BlockCode.KEY_UNUSABLE,
+            message=f"{artifact.path} {problem}",
+            hint=f"ask for a new key: --replace {artifact.address}",
+        )
+
+    def note_not_yet_valid(self, facts: CertificateFacts, now: datetime) -> None:
+        """A certificate that begins later than now, which every TLS stack refuses until then."""
+        if facts.not_before > now:
+            self.notice(
+                NoticeCode.NOT_YET_VALID,
+                f"its certificate is valid from {facts.not_before:%Y-%m-%d %H:%M}, and it is {now:%Y-%m-%d %H:%M}",
+                hint="set the clock, if it is behind",
+            )
+
 
 LIFETIME_PASSED = Obstacle(
     code=BlockCode.NOT_AFTER_PASSED,
     message="the declared `not_after` has passed",
     hint="write a later `not_after`, or `validity` in its place",
 )
+
+
+def note_declared_end(plan: IdentityPlan, facts: CertificateFacts) -> None:
+    """A certificate that is due and already ends when the manifest wants it to end."""
+    plan.notice(
+        NoticeCode.ENDS_WITH_ISSUER,
+        f"is due, but a renewal could not move its end, {facts.not_after:%Y-%m-%d}: the manifest declares it",
+        hint="write a later `not_after`, or `validity` in its place",
+    )
+
+
+def unreadable(path: str, found: Observed[object]) -> Obstacle | None:
+    """What lies in a file's place and could not be looked at is never replaced; what is damaged may be."""
+    if found.state is not State.UNREADABLE or found.damaged:
+        return None
+    return Obstacle(
+        code=BlockCode.UNREADABLE,
+        message=f"{path} cannot be read: {found.problem}",
+        hint="put a plain file that this user may read in its place, or take it away",
+    )
 
 
 def certificate_action(reasons: Iterable[Reason]) -> Action:
@@ -124,7 +168,7 @@ def certificate_action(reasons: Iterable[Reason]) -> Action:
         return Action.NO_OP
     if ReasonCode.MISSING in codes:
         return Action.CREATE
-    return Action.RENEW if codes <= _RENEW else Action.UPDATE
+    return Action.RENEW if codes <= RENEWAL else Action.UPDATE
 
 
 def certificate_key_source(reasons: Iterable[Reason]) -> KeySource:

@@ -18,21 +18,34 @@ def plan_period(lifetime: Lifetime, *, now: datetime, issuer: Period | None) -> 
         issuer: the authority's period; None for a root.
 
     Returns:
-        None where the declared `not_after` has passed.
+        None where the declared `not_after` has passed, or lies before the issuer begins.
     """
     now = now.replace(microsecond=0)
     if lifetime.not_after is not None:
         if lifetime.not_after <= now:
             return None
-        not_before = now - backdate(lifetime.not_after - now)
+        not_before = _begin(now - backdate(lifetime.not_after - now), issuer)
         not_after = lifetime.not_after
     else:
         assert lifetime.validity is not None  # noqa: S101 (one of the two is always set)
-        not_before = now - backdate(lifetime.validity)
+        not_before = _begin(now - backdate(lifetime.validity), issuer)
         not_after = not_before + lifetime.validity
-    if issuer is None:
-        return Period(not_before=not_before.replace(microsecond=0), not_after=not_after.replace(microsecond=0))
-    return Period(
-        not_before=max(not_before, issuer.not_before).replace(microsecond=0),
-        not_after=min(not_after, issuer.not_after).replace(microsecond=0),
-    )
+    if issuer is not None:
+        not_after = min(not_after, issuer.not_after)
+    period = Period(not_before=not_before.replace(microsecond=0), not_after=not_after.replace(microsecond=0))
+    return period if period.not_before < period.not_after else None
+
+
+def moves_end(period: Period | None, not_after: datetime) -> bool:
+    """Whether a renewal would be good for anything: what ends when it ended before is due again the next night.
+
+    Args:
+        period: of the renewed certificate; None where there can be none, which is said elsewhere.
+        not_after: the end of the one that is there.
+    """
+    return period is None or period.not_after > not_after
+
+
+def _begin(moment: datetime, issuer: Period | None) -> datetime:
+    """Not before the issuer, also where the clock is behind; a declared lifetime then counts from there."""
+    return moment if issuer is None else max(moment, issuer.not_before)

@@ -1,14 +1,14 @@
 """From desired and observed to a plan, in one pure call."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime, timedelta
 
-from edgecerts.desired.graph import Graph
+from edgecerts.desired.graph import Graph, Identity, PrivateKeyArtifact
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.end_entity import EndEntityPlanner
-from edgecerts.plan.folder_files import exposed_keys, plan_folder_file, still_exposed
+from edgecerts.plan.folder_files import committed_keys, keys_unprotected, plan_folder_file
 from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence, find_replaced_authority
 from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
@@ -39,27 +39,35 @@ def make_plan(
         the whole plan: the same for the same arguments, every time.
     """
     evidence = tuple(find_evidence(graph, inventory))
-    root, issuer = plan_authority(graph, inventory, evidence=evidence, options=options, now=now)
+    unprotected = keys_unprotected(inventory)
+    root, issuer = plan_authority(
+        graph, inventory, evidence=evidence, unprotected=unprotected, options=options, now=now
+    )
     replaced = find_replaced_authority(graph, inventory, issuer)
-    plans = [root, *_plan_end_entities(graph, inventory, issuer, replaced is not None, options, now)]
+    planner = EndEntityPlanner(
+        inventory, issuer=issuer, ca_replaced=bool(replaced), unprotected=unprotected, options=options, now=now
+    )
+    plans = [
+        root,
+        *(_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities),
+    ]
     leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
-    changes, blocked = _with_folder_files(graph, inventory, plans)
-    changes = _targeted((*changes, *leftovers), options)
-    blocked = tuple(remark for remark in blocked if remark.address in {str(change.address) for change in changes})
-    hazards = [hazard for plan in plans for hazard in plan.hazards]
-    hazards = [hazard for hazard in hazards if hazard.address in {change.address.identity for change in changes}]
-    if replaced is not None:
-        hazards.insert(0, ca_replaced(replaced))
-    clock = find_clock_behind(inventory, changes, now)
-    if clock is not None:
-        hazards.insert(0, clock)
+    changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
+    addresses = {str(change.address) for change in changes}
+    blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
+    files, blocked_files = _plan_folder_files(graph, inventory, changes, {remark.address for remark in blocked})
+    changes, blocked = (*files, *changes), (*blocked_files, *blocked)
+    identities = {change.address.identity for change in changes}
+    hazards = tuple(hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
+    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
+    hazards = (*(hazard for hazard in whole_run if hazard is not None), *hazards)
     refusals = (hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
     pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
     return Plan(
         created_at=now,
         manifest=manifest,
         changes=changes,
-        hazards=tuple(hazards),
+        hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
         notices=(*_notices(graph, inventory, plans, issuer, now), *leftover_notices),
@@ -70,47 +78,32 @@ def make_plan(
     )
 
 
-def _plan_end_entities(
-    graph: Graph, inventory: Inventory, issuer: IssuerView, replaced: bool, options: PlanOptions, now: datetime
-) -> list[IdentityPlan]:
-    planner = EndEntityPlanner(inventory, issuer=issuer, ca_replaced=replaced, options=options, now=now)
-    plans = []
-    for identity in graph.end_entities:
-        plan = planner.plan(identity)
-        if identity.trust is not None:
-            plan_trust(plan, identity.trust, inventory, issuer=issuer, options=options)
-        plans.append(plan)
-    return plans
+def _plan_end_entity(
+    planner: EndEntityPlanner, identity: Identity, inventory: Inventory, issuer: IssuerView, options: PlanOptions
+) -> IdentityPlan:
+    plan = planner.plan(identity)
+    if identity.trust is not None:
+        plan_trust(plan, identity.trust, inventory, issuer=issuer, options=options)
+    return plan
 
 
-def _with_folder_files(
-    graph: Graph, inventory: Inventory, plans: Iterable[IdentityPlan]
+def _plan_folder_files(
+    graph: Graph, inventory: Inventory, changes: Iterable[Change], blocked: Container[str]
 ) -> tuple[tuple[Change, ...], tuple[Remark, ...]]:
-    """All changes in the order in which they are made, and all that is blocked.
+    """The files at the top of the output folder, and what blocks them.
 
-    `.gitignore` comes first, so that it is there before any key is; but where it lets a key in that this plan
-    encrypts, it comes last.
+    `.gitignore` lets a private key into a repository only where it is encrypted, or will be by this plan.
     """
-    changes = [change for plan in plans for change in plan.changes]
-    blocked = [remark for plan in plans for remark in plan.blocked]
-    exposed = exposed_keys(graph, inventory)
-    held_back = {remark.address for remark in blocked}
-    encrypted = {
+    encrypted_now = {
         change.artifact.path
         for change in changes
-        if change.action is Action.UPDATE and str(change.address) not in held_back
+        if isinstance(change.artifact, PrivateKeyArtifact)
+        and change.action is Action.UPDATE
+        and str(change.address) not in blocked
     }
-    before: list[Change] = []
-    after: list[Change] = []
-    for artifact in graph.folder_files:
-        change, remark = plan_folder_file(artifact, inventory)
-        late = artifact.path == ".gitignore" and bool(exposed) and change.action is Action.UPDATE
-        (after if late else before).append(change)
-        if late and not exposed <= encrypted:
-            remark = still_exposed(artifact, min(exposed))
-        if remark is not None:
-            blocked.insert(0, remark)
-    return (*before, *changes, *after), tuple(blocked)
+    committed = committed_keys(graph, inventory, encrypted_now)
+    planned = [plan_folder_file(artifact, inventory, committed) for artifact in graph.folder_files]
+    return tuple(change for change, _ in planned), tuple(remark for _, remark in planned if remark is not None)
 
 
 def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from edgecerts.desired.graph import PRIVATE_FOLDER_MODE, PrivateKeyArtifact
 from edgecerts.observed.inventory import Observed, State
+from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.model import Reason, ReasonCode
 
@@ -13,6 +14,15 @@ def check_private_key(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -
     if found.state is State.UNREADABLE:
         return (Reason(code=ReasonCode.CORRUPT, field="private-key", before=found.problem),)
     return tuple(_check_encryption(artifact, found)) + tuple(_check_mode(artifact, found))
+
+
+def unusable_key(key_type: str, artifact: PrivateKeyArtifact) -> str | None:
+    """What keeps a key from being certified, in words, or None: a type that is weak, odd or not the declared one."""
+    if key_type not in set(KeyType):
+        return f"is {key_type}, for which no certificate is made"
+    if artifact.key_type_declared and key_type != artifact.key_type.value:
+        return f"is {key_type}, and the manifest declares {artifact.key_type}"
+    return None
 
 
 def _check_encryption(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Iterator[Reason]:

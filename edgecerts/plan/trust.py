@@ -2,7 +2,7 @@
 
 from edgecerts.desired.graph import TrustArtifact
 from edgecerts.observed.inventory import Inventory, State
-from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan
+from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, unreadable
 from edgecerts.plan.issuer import NOT_JUDGED, IssuerView, Obstacle
 from edgecerts.plan.model import Action, BlockCode, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
@@ -22,7 +22,7 @@ def plan_trust(
         plan.keep(artifact)
         return
     action = Action.CREATE if found.state is State.ABSENT else Action.UPDATE
-    obstacle = _unreadable_authority(artifact, inventory)
+    obstacle = unreadable(artifact.path, found) or _unreadable_authority(artifact, inventory)
     if obstacle is None and (not issuer.judged or issuer.period is None):
         obstacle = NOT_JUDGED.obstacle
     if obstacle is not None:
