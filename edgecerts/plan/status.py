@@ -1,7 +1,7 @@
 """From a plan to a status: the same facts and the same checks, asked how things are."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from posixpath import basename
@@ -14,7 +14,7 @@ from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark
-from edgecerts.plan.status_chain import Look, find_state, is_early, is_ending, is_keyless
+from edgecerts.plan.status_chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.plan.status_model import (
     CertificateSummary,
     FileReason,
@@ -118,7 +118,8 @@ def _by_identity(remarks: Iterable[Remark]) -> Mapping[str, list[Remark]]:
 def _build_row(identity: Identity, context: _Context) -> StatusRow:
     look = _look(identity, context)
     state = find_state(look)
-    pending = {change.action for change in context.changes[identity.address] if change.address in context.pending}
+    pending = [change for change in context.changes[identity.address] if change.address in context.pending]
+    remarks = tuple(_remarks(look, context, reissued=any(change.issuance for change in pending)))
     return StatusRow(
         address=identity.address,
         kind=identity.kind,
@@ -127,8 +128,8 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
         key=_key_place(identity, look.key, look.certificate),
         certificate=_summarise(look.facts, context.now) if look.facts else None,
         reasons=look.reasons,
-        remarks=tuple(_remarks(look, context)),
-        hint=next((hint for action, hint in _MENDED.items() if action in pending), None),
+        remarks=remarks,
+        hint=_hint(look, remarks, {change.action for change in pending}),
     )
 
 
@@ -168,7 +169,15 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
     return tuple(FileReason(path=identity.certificate.path, reason=reason) for reason in check_expiry(given))
 
 
-def _remarks(look: Look, context: _Context) -> Iterator[Remark]:
+def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action]) -> str | None:
+    """What the next apply does; or where to look, where nothing else says so."""
+    mended = next((hint for action, hint in _MENDED.items() if action in pending), None)
+    if mended is None and (look.stuck or not look.judged) and all(remark.hint is None for remark in remarks):
+        return "look at ca first: until that is mended, nothing else is"
+    return mended
+
+
+def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remark]:
     """What there is to say beside the reasons; the same thing about a key and its certificate only once."""
     said = set()
     for remark in (*look.refusals, *look.blocked):
@@ -192,21 +201,19 @@ def _remarks(look: Look, context: _Context) -> Iterator[Remark]:
             message=f"begins on {facts.not_before:%Y-%m-%d at %H:%M} UTC, and it is {look.now:%Y-%m-%d %H:%M} now",
             hint="look at the clock first",
         )
-    if facts is not None and look.within is not None and is_ending(look) and facts.not_after >= look.now:
+    if facts is not None and look.within is not None and is_ending(look) and not is_due(look) and not is_expired(look):
         yield Remark(
             code=IdentityState.ENDING.value,
             address=address,
             message=f"ends on {facts.not_after:%Y-%m-%d}, within {format_duration(look.within)}",
-            hint=_renewal_hint(look.identity, facts, look.now),
+            hint=None if reissued else _renewal_hint(look.identity, facts),
         )
 
 
-def _renewal_hint(identity: Identity, facts: CertificateFacts, now: datetime) -> str | None:
-    """When apply renews a certificate by itself; None where that time has come."""
+def _renewal_hint(identity: Identity, facts: CertificateFacts) -> str:
+    """When apply renews a certificate by itself."""
     lifetime = Period(not_before=facts.not_before, not_after=facts.not_after).lifetime
     due = facts.not_after - identity.certificate.renewal.window(lifetime)
-    if due <= now:
-        return None
     return f"edgecerts apply renews it from {due:%Y-%m-%d}, or at once with --replace {identity.certificate.address}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from posixpath import basename
 
+from edgecerts.plan.model import Reason, ReasonCode
 from edgecerts.plan.status_model import IdentityState, KeyPlace, Status, StatusRow
 from edgecerts.report.change_lines import MAX_IDENTITIES, hint_lines, reason_sentence
 from edgecerts.report.change_rows import explain_reason
@@ -19,7 +20,7 @@ _MARK = "! "
 _TEXT, _HANGING = "      ", "        "
 
 _COLUMNS = (
-    Column(title="IDENTITY", least=14),
+    Column(title="IDENTITY", least=18),
     Column(title="COMMON NAME", rank=4, least=11),
     Column(title="ENDS"),
     Column(title="DAYS", rank=1, right=True),
@@ -51,7 +52,8 @@ def render_status_text(status: Status, *, style: Style, output: str) -> str:
         style: width and colour.
         output: the output folder as the user knows it.
     """
-    lines = [style.paint(line, Colour.BOLD) for line in style.wrap(printable(_headline(status, output)))]
+    # One line, however narrow the terminal: monitoring systems show the first line, and no more.
+    lines = [style.paint(printable(_headline(status, output)), Colour.BOLD)]
     moment = f"{status.created_at:%Y-%m-%d %H:%M} UTC"
     lines += style.wrap(printable(f"Status of {status.manifest} at {moment}; files are in {output}."))
     lines += ["", *_table(status, style), "", *_findings(status, style)]
@@ -150,7 +152,7 @@ def _finding_lines(row: StatusRow, style: Style) -> Iterator[str]:
     yield from style.wrap(printable(f"{row.address}: {row.state}"), indent="  ", hanging="      ")
     files: dict[str, list[str]] = {}
     for entry in row.reasons:
-        files.setdefault(reason_sentence(explain_reason(entry.reason)), []).append(basename(entry.path))
+        files.setdefault(_sentence(entry.reason), []).append(basename(entry.path))
     for sentence, names in files.items():
         yield from style.wrap(printable(f"{', '.join(names)}: {sentence}"), indent=_TEXT, hanging=_HANGING)
     for remark in row.remarks:
@@ -159,12 +161,16 @@ def _finding_lines(row: StatusRow, style: Style) -> Iterator[str]:
     yield from hint_lines(row.hint, style)
 
 
+def _sentence(reason: Reason) -> str:
+    return ReasonCode.MISSING.value if reason.code is ReasonCode.MISSING else reason_sentence(explain_reason(reason))
+
+
 def _unmanaged(status: Status, style: Style) -> Iterable[str]:
     """Folders that nothing in the manifest asks for, where what lies in them can still connect."""
     valid = [folder for folder in status.unmanaged if folder.still_valid and folder.not_after is not None]
     if not valid:
         return
-    yield style.paint("Not in the manifest, with certificates that are still valid", Colour.BOLD)
+    yield style.paint("Not in the manifest, and still valid", Colour.BOLD)
     for folder in valid[:MAX_IDENTITIES]:
         text = f"{folder.address}: can connect until {folder.not_after:%Y-%m-%d}, serial {folder.serial}"
         yield from style.wrap(printable(text), indent="  ", hanging="      ")
