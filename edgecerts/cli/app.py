@@ -63,10 +63,25 @@ class HazardName(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
 
 
-ManifestOption = Annotated[Path, typer.Option("-f", "--file", help="The manifest.", show_default=True)]
+def _path(text: str) -> Path:
+    """A path from the command line. An empty one is a variable that was not set, and never the current folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
+ManifestOption = Annotated[
+    Path, typer.Option("-f", "--file", help="The manifest.", show_default=True, parser=_path, metavar="PATH")
+]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", help="The output folder, in place of the manifest's `output`.", show_default=False),
+    typer.Option(
+        "--output",
+        help="The output folder, in place of the manifest's `output`.",
+        show_default=False,
+        parser=_path,
+        metavar="PATH",
+    ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
 PlanFormatOption = Annotated[

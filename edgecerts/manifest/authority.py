@@ -77,7 +77,7 @@ def _read_fingerprint(node: Node | None, mistakes: Mistakes) -> str | None:
         return None
     match = _FINGERPRINT.fullmatch(node)
     if match is None:
-        hint = "write sha256: and 64 hexadecimal digits, as `edgecerts status` prints it"
+        hint = "write sha256: and 64 hexadecimal digits, as `edgecerts plan` prints it"
         mistakes.add(node.mark, "`fingerprint` is not the SHA-256 of a public key", hint)
         return None
     return match[1].replace(":", "").lower()

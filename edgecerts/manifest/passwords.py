@@ -44,6 +44,13 @@ def _check_combination(node: Mapping, mistakes: Mistakes) -> None:
         mistakes.add(key_mark(node), "`password` names no source", hint)
 
 
+def _check_placeholders(node: Scalar, key: str, mistakes: Mistakes) -> None:
+    """Only `{name}` is replaced; another name in braces is a slip, and would be taken as it stands."""
+    if any(placeholder != _PLACEHOLDER for placeholder in re.findall(r"\{\w+\}", node)):
+        hint = f"write {_PLACEHOLDER}: it stands for the name of the entry"
+        mistakes.add(node.mark, f"`{key}` has a placeholder that is not known", hint)
+
+
 def _read_env(node: Node | None, mistakes: Mistakes) -> str | None:
     if not isinstance(node, Scalar):
         return None
@@ -57,6 +64,7 @@ def _read_file(node: Node | None, mistakes: Mistakes) -> str | None:
     if not isinstance(node, Scalar):
         return None
     check_path(node, "file", mistakes)
+    _check_placeholders(node, "file", mistakes)
     return str(node)
 
 

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecerts.errors import StorageError
+
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """No key, certificate or text of ours comes near this size; a log of 100,000 certificates is a few times larger."""
 
@@ -43,6 +45,24 @@ class FolderReader:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def check_root(self) -> None:
+        """Looks at the root once, so that its problem is not told again for each file.
+
+        Raises:
+            StorageError: it is there, and is not a folder that can be read.
+        """
+        try:
+            descriptor = self._open_folder("")
+            if descriptor is not None:
+                os.listdir(descriptor)
+                os.close(descriptor)
+        except NotReadableError as error:
+            raise StorageError(error.problem) from error
+        except OSError as error:
+            raise StorageError(f"the output folder {self._root} cannot be read: {error.strerror}") from error
+        if descriptor is None and self._root.is_symlink():
+            raise StorageError(f"the output folder {self._root} is a symbolic link to nowhere")
 
     def read(self, path: str, *, limit: int = MAX_FILE_BYTES) -> FoundFile | None:
         """Reads one file.
@@ -87,7 +107,7 @@ class FolderReader:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise NotReadableError(f"the output folder cannot be read: {error.strerror}") from error
+            raise NotReadableError(f"the output folder {self._root} cannot be read: {error.strerror}") from error
         for step in path.split("/") if path else ():
             try:
                 inner = os.open(step, _FOLDER, dir_fd=descriptor)

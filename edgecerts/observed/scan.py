@@ -1,5 +1,6 @@
 """From an output folder to an inventory of facts."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -36,17 +37,25 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         manifest_folder: what the paths of `ca.also_trust` are relative to.
 
     Returns:
-        a value for each artifact. Nothing that lies there makes this raise.
+        a value for each artifact. Nothing that lies in the folder makes this raise.
+
+    Raises:
+        StorageError: the output folder itself is something else than a folder that this user may read.
     """
     reader = FolderReader(output)
+    reader.check_root()
+    # Every identity has a copy of the same ca.pem.
+    parse_copies = functools.cache(parse_certificates)
     keys: dict[str, Observed[KeyFacts]] = {}
     certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
     texts: dict[str, Observed[str]] = {}
     for artifact in graph.artifacts():
         if isinstance(artifact, PrivateKeyArtifact):
             keys[artifact.path] = _observe_key(reader, artifact.path)
-        elif isinstance(artifact, CertificateArtifact | TrustArtifact):
+        elif isinstance(artifact, CertificateArtifact):
             certificates[artifact.path] = _observe(reader, artifact.path, parse_certificates)
+        elif isinstance(artifact, TrustArtifact):
+            certificates[artifact.path] = _observe(reader, artifact.path, parse_copies)
         elif isinstance(artifact, TextArtifact):
             texts[artifact.path] = _observe(reader, artifact.path, _decode)
     log, log_files, unreadable = _scan_log(reader)
