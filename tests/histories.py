@@ -28,7 +28,7 @@ from unittest import mock
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import crypto
 
 from edgecerts.apply import Run, run_apply
@@ -177,9 +177,11 @@ def key_spki(pem: bytes | None) -> bytes | None:
 
 @cache
 def first_certificate(pem: bytes | None) -> x509.Certificate | None:
-    """The first certificate of a file, or None."""
+    """The first certificate of a file, or None where it or its key cannot be read."""
     with suppress(ValueError):
-        return x509.load_pem_x509_certificates(pem or b"")[0]
+        certificate = x509.load_pem_x509_certificates(pem or b"")[0]
+        certificate.public_key()
+        return certificate
     return None
 
 
@@ -217,7 +219,7 @@ def check_plan(world: World, options: PlanOptions) -> Plan:
 
 def check_apply(world: World, options: PlanOptions) -> Plan:
     """Applies until nothing is left that could be done, and checks each run. Returns the plan that remains."""
-    runs = 2 if authority_is_lost_and_locked(world) else 1
+    runs = 2 if a_key_must_be_opened_first(world) else 1
     for _ in range(runs):
         plan = check_plan(world, options)
         before = take_snapshot(world.output)
@@ -248,11 +250,21 @@ def without_local(snapshot: Snapshot) -> Snapshot:
     return {path: found for path, found in snapshot.items() if found[0] is not None and ".edgecerts" not in path}
 
 
-def authority_is_lost_and_locked(world: World) -> bool:
-    """The one state that takes two runs: which authority this is, is only known once its key is open."""
+def a_key_must_be_opened_first(world: World) -> bool:
+    """What takes two runs: which authority, or what type of key this is, is only known once a locked key is open.
+
+    An authority whose certificate is lost is made again from its key, also where another type is declared by now:
+    that is another authority, and so a question of its own.
+    """
     inventory = scan(world.graph, world.output, manifest_folder=world.folder)
-    locked = inventory.private_keys["ca/ca.key"].state is State.LOCKED
-    return locked and not inventory.certificates["ca/ca.pem"].value
+    for identity in world.graph.identities:
+        key = inventory.private_keys[identity.private_key.path]
+        certificate = inventory.certificates[identity.certificate.path]
+        if certificate.value or (not identity.private_key.key_type_declared and identity.address != "ca"):
+            continue
+        if key.state is State.LOCKED or (identity.address == "ca" and key.state is State.PRESENT):
+            return True
+    return False
 
 
 def has_odd_files(world: World) -> bool:
@@ -356,7 +368,7 @@ def check_issued(
     """A new certificate is on record, is for the key beside it, and has the old one's key where that is promised."""
     certificate, former = first_certificate(new), first_certificate(old)
     assert certificate is not None, path
-    digest = hashlib.sha256(certificate.public_bytes(private_keys.serialization.Encoding.DER)).hexdigest()
+    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
     promise(digest in log, f"{path} is on record")
     promise(log[digest]["serial"] == f"{certificate.serial_number:040x}", f"{path} is on record with its serial number")
     folder = path.rpartition("/")[0]
