@@ -19,7 +19,7 @@ from edgecerts.errors import ExitCode
 from edgecerts.manifest import parse_manifest
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH, KDF_ROUNDS
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE
-from edgecerts.plan.model import Action, BlockCode, NoticeCode, ReasonCode
+from edgecerts.plan.model import Action, BlockCode, HazardCode, NoticeCode, ReasonCode
 from edgecerts.schemas import schema_text
 from tests.conftest import Project
 
@@ -234,7 +234,7 @@ def test_every_exit_code_is_described() -> None:
 
 @pytest.mark.parametrize(
     ("title", "kind"),
-    [("Actions", Action), ("Reasons", ReasonCode), ("Blocks", BlockCode), ("Notices", NoticeCode)],
+    [("Actions", Action), ("Reasons", ReasonCode), ("Hazards", HazardCode), ("Blocks", BlockCode), ("Notices", NoticeCode)],
 )
 def test_every_code_of_a_plan_is_described(title: str, kind: type[enum.Enum]) -> None:
     assert codes(section(read("docs/plan.md"), title)) == values(kind)
