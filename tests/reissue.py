@@ -58,6 +58,25 @@ def reissue(
     (output / f"{stem}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
+def reissue_authority(output: Path) -> None:
+    """Signs the authority again with its own key as `openssl req -x509` does: no alternative names, no keyUsage."""
+    old = read_certificate(output / "ca/ca.pem")
+    signer = load_pem_private_key((output / "ca/ca.key").read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.subject)
+        .public_key(signer.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(signer.public_key()), critical=False)
+    )
+    (output / "ca/ca.pem").write_bytes(builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM))
+
+
 SERVER_AND_CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 CLIENT_ONLY = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 ADDRESS_AS_NAME = x509.SubjectAlternativeName([x509.DNSName("10.3.0.11"), x509.DNSName("broker.plant-a.example")])
