@@ -259,7 +259,7 @@ def test_numbers_in_the_documentation_are_those_of_the_code() -> None:
     cli = read("docs/cli.md")
     assert f"at most {COMMAND_SECONDS} seconds" in cli
     assert f"at least {CA_PASSWORD_LENGTH} characters" in cli
-    assert f"at most {MAX_SECRET_BYTES // 1024} KiB" in cli
+    assert f"at most {MAX_SECRET_BYTES:,} bytes" in cli
     assert f"at least {CA_PASSWORD_LENGTH} characters" in read("README.md")
     assert f"{LIFETIME_TOLERANCE.total_seconds() / 3600:.0f} hours" in read("docs/plan.md")
     for page in ("README.md", "docs/architecture.md", "CHANGELOG.md"):
