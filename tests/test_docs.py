@@ -20,6 +20,7 @@ from edgecerts.manifest import parse_manifest
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH, KDF_ROUNDS
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE
 from edgecerts.plan.model import Action, BlockCode, HazardCode, NoticeCode, ReasonCode
+from edgecerts.report.plan_markdown import MAX_LENGTH
 from edgecerts.schemas import schema_text
 from tests.conftest import Project
 
@@ -238,6 +239,16 @@ def test_every_exit_code_is_described() -> None:
 )
 def test_every_code_of_a_plan_is_described(title: str, kind: type[enum.Enum]) -> None:
     assert codes(section(read("docs/plan.md"), title)) == values(kind)
+
+
+def test_the_modules_of_the_planner_are_those_of_the_code() -> None:
+    described = set(codes(section(read("docs/architecture.md"), "The planner"))) - {"plan/"}
+    assert described <= {path.stem for path in (ROOT / "edgecerts/plan").glob("*.py")}
+    assert len(described) >= 15
+
+
+def test_the_length_of_a_comment_is_that_of_the_code() -> None:
+    assert f"below {MAX_LENGTH:,} characters" in read("docs/plan.md")
 
 
 def test_every_symbol_of_a_plan_is_described() -> None:
