@@ -161,7 +161,7 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
         artifact=identity.certificate,
         facts=facts,
         issuer=None,
-        key_spki=None,
+        key=None,
         key_type=None,
         issuer_ends=frozenset(),
         now=now,
