@@ -233,6 +233,18 @@ def test_a_comment_with_the_longest_lists_is_not_too_long() -> None:
         assert comment.count("<details") == comment.count("</details>")
 
 
+def test_keys_that_cannot_be_compared_are_named_up_to_five(tmp_path: Path) -> None:
+    apply(tmp_path, BEFORE, PlanOptions())
+    for key in sorted((tmp_path / "pki/clients").glob("*/client.key")):
+        shutil.copy(tmp_path / "pki/ca/ca.key", key)
+    notices = look(tmp_path, BEFORE, PlanOptions()).notices
+    (message,) = [notice.message for notice in notices if notice.code == "pair-not-compared"]
+    assert message.startswith("ca/ca.key, clients/gateway-1/client.key, ")
+    assert message.endswith(
+        "clients/gateway-4/client.key and 3 more are locked, and so not compared with their certificates"
+    )
+
+
 def test_nothing_to_do_is_said_in_one_line() -> None:
     comment = render_plan_markdown(NOTHING, output="pki")
     assert comment == "## edgecerts plan: nothing to do, 0 files as declared\n\n" + (

@@ -1,6 +1,6 @@
 """From desired and observed to a plan, in one pure call."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from edgecerts.desired.graph import Graph, Identity, PrivateKeyArtifact
@@ -20,6 +20,7 @@ from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
 _EARLY_WARNING = timedelta(days=365)
+_MOST_NAMED = 5
 DEFAULTS = PlanOptions()
 
 
@@ -137,7 +138,7 @@ def _notices(
             Remark(
                 code=NoticeCode.PAIR_NOT_COMPARED.value,
                 address="ca" if locked == ["ca/ca.key"] else "folder",
-                message=f"locked, and so not compared with their certificates: {', '.join(locked)}",
+                message=_not_compared(locked),
             )
         )
     if not issuer.judged:
@@ -150,6 +151,14 @@ def _notices(
         )
     soon = _ends_soon(graph, issuer, now)
     return (*notices, soon) if soon else tuple(notices)
+
+
+def _not_compared(paths: Sequence[str]) -> str:
+    named, rest = ", ".join(paths[:_MOST_NAMED]), len(paths) - _MOST_NAMED
+    if len(paths) == 1:
+        return f"{named} is locked, and so not compared with its certificate"
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return f"{named}{more} are locked, and so not compared with their certificates"
 
 
 def _ends_soon(graph: Graph, issuer: IssuerView, now: datetime) -> Remark | None:
