@@ -2,8 +2,9 @@
 
 import json
 import shutil
+from datetime import timedelta
 
-from tests.conftest import SMALL, Project
+from tests.conftest import NOW, SMALL, Project
 from tests.saved_plans import (
     WITH_GATEWAY,
     contents,
@@ -80,11 +81,16 @@ def test_a_hazard_that_appears_later_is_refused_although_its_name_was_allowed(pr
     assert project.files() == before
 
 
-def foreign(project: Project, name: str) -> None:
-    """Puts the certificate of another authority in a client's place, without its key."""
+def another_authority(project: Project, name: str) -> Project:
     other = Project(folder=project.folder / f"foreign-{name}", capture=project.capture)
     other.folder.mkdir()
     settle(other, SMALL.replace("MyEACM", name))
+    return other
+
+
+def foreign(project: Project, name: str) -> None:
+    """Puts the certificate of another authority in a client's place, without its key."""
+    other = another_authority(project, name)
     shutil.copy(other.output / f"clients/{name}/client.pem", project.output / f"clients/{name}/client.pem")
 
 
@@ -111,3 +117,38 @@ def test_the_digest_alone_does_not_hide_a_hazard_that_nobody_saw(project: Projec
     applied = report(project, 4)
     assert stale(applied) == {"client/gateway/certificate": "hazard-appeared"}
     assert done(applied) == {"client/MyEACM/certificate"}
+
+
+def test_what_was_refused_in_review_was_not_agreed_to(project: Project) -> None:
+    """The clock is right again, so nothing is refused any more; but nobody said yes to it either."""
+    settle(project)
+    project.now = NOW + timedelta(days=10)
+    assert project.run("apply", "--replace", "client/MyEACM/certificate").code == 0
+    project.write(SMALL.replace("broker.plant-a.example", "b2.example"))
+    project.now = NOW + timedelta(days=5)
+    assert save(project)["plan"]["hazards"][0]["code"] == "clock-behind"
+    project.now = NOW + timedelta(days=10)
+    before = project.files()
+    assert left(report(project, 0)) == {"broker/plant-a/certificate": "update"}
+    assert project.files() == before
+
+
+def test_a_foreign_file_that_was_refused_in_review_is_left_when_it_is_known_later(project: Project) -> None:
+    settle(project)
+    foreign(project, "MyEACM")
+    save(project)
+    other = project.folder / "foreign-MyEACM/pki/issued"
+    shutil.copytree(other, project.output / "issued/other", dirs_exist_ok=True)
+    log = project.output / "issued" / next(other.iterdir()).name
+    log.write_text(log.read_text() + (other / log.name).read_text())
+    before = project.files()
+    assert left(report(project, 0)) == {"client/MyEACM/certificate": "update"}
+    assert project.files() == before
+
+
+def test_what_was_blocked_in_review_is_left_when_it_can_be_done_later(project: Project) -> None:
+    settle(project)
+    project.write(SMALL.replace("{common_name: Test CA}", "{common_name: Test CA, also_trust: [{ca: other.pem}]}"))
+    save(project)
+    shutil.copy(another_authority(project, "x").output / "ca/ca.pem", project.folder / "other.pem")
+    assert "broker/plant-a/trust" in left(report(project, 0))

@@ -153,7 +153,7 @@ def test_an_allowed_hazard_that_was_not_listed_is_not_allowed(project: Project) 
 
     edit(project, allow)
     before = project.files()
-    report(project, 4)
+    assert report(project, 4)["allowed"] == []
     assert project.files() == before
 
 
@@ -300,6 +300,9 @@ def test_no_edit_widens_a_plan(scene: Scene, data: st.DataObject) -> None:
     assert set(map(str, (change.address for change in pending))) <= {str(c.address) for c in fresh.pending}
     assert all(change in fresh.pending for change in pending)
     assert {need.address for need in selection.plan.needs} <= {need.address for need in fresh.needs}
+    assert set(selection.plan.new_keys) <= {change.artifact.path for change in pending}
+    paths = {path for delivery in selection.plan.deliver for path in delivery.files}
+    assert paths <= {change.artifact.path for change in pending}
     assert_whole(pending, fresh.pending)
     accounted = {str(c.address) for c in (*pending, *selection.left)} | {remark.address for remark in selection.stale}
     assert {str(change.address) for change in fresh.pending} <= accounted
