@@ -52,8 +52,13 @@ def build_gitignore(encrypted: Iterable[str]) -> str:
 
     A folder whose name ends like a key's is not one.
     """
-    lines = [f"/{LOCAL_FOLDER}/", "*.key", "!*.key/", *(f"!/{path}" for path in encrypted)]
+    lines = [f"/{LOCAL_FOLDER}/", "*.key", "!*.key/", *map(exception_for, encrypted)]
     return "".join(f"{line}\n" for line in lines)
+
+
+def exception_for(path: str) -> str:
+    """The line of `.gitignore` that lets one private key in."""
+    return f"!/{path}"
 
 
 def our_section(text: str) -> str | None:

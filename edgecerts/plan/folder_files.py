@@ -3,7 +3,7 @@
 from collections.abc import Container
 from dataclasses import replace
 
-from edgecerts.desired.folder_files import GITIGNORE, build_gitignore, our_section
+from edgecerts.desired.folder_files import GITIGNORE, build_gitignore, exception_for, our_section
 from edgecerts.desired.graph import Graph, TextArtifact
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.issuer import Obstacle
@@ -45,8 +45,10 @@ def plan_folder_file(
 def committed_keys(graph: Graph, inventory: Inventory, encrypted_now: Container[str]) -> tuple[str, ...]:
     """The private keys that a repository may have: those that are encrypted once this plan is carried out.
 
-    A key that cannot be seen to be encrypted stays out.
+    A key that this user may not look into stays where it is: in where `.gitignore` lets it in, else out.
     """
+    found = inventory.texts[GITIGNORE].value
+    let_in = (our_section(found or "") or "").splitlines()
     keys = (identity.private_key for identity in graph.identities if identity.private_key.password is not None)
     return tuple(
         key.path
@@ -54,6 +56,7 @@ def committed_keys(graph: Graph, inventory: Inventory, encrypted_now: Container[
         if key.path in encrypted_now
         or inventory.private_keys[key.path].encrypted
         or inventory.private_keys[key.path].state is State.ABSENT
+        or (inventory.private_keys[key.path].state is State.LOCKED and exception_for(key.path) in let_in)
     )
 
 

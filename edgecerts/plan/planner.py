@@ -1,6 +1,6 @@
 """From desired and observed to a plan, in one pure call."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from edgecerts.desired.graph import Graph, Identity, PrivateKeyArtifact
@@ -56,13 +56,14 @@ def make_plan(
     changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
     addresses = {str(change.address) for change in changes}
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
-    files, blocked_files = _plan_folder_files(graph, inventory, changes, {remark.address for remark in blocked})
-    changes, blocked = (*files, *changes), (*blocked_files, *blocked)
     identities = {change.address.identity for change in changes}
     hazards = tuple(hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
     whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
     hazards = (*(hazard for hazard in whole_run if hazard is not None), *hazards)
-    refusals = (hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
+    refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
+    written = select_pending(changes, {remark.address for remark in blocked}, refusals)
+    files, blocked_files = _plan_folder_files(graph, inventory, written)
+    changes, blocked = (*files, *changes), (*blocked_files, *blocked)
     pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
     return Plan(
         created_at=now,
@@ -89,7 +90,7 @@ def _plan_end_entity(
 
 
 def _plan_folder_files(
-    graph: Graph, inventory: Inventory, changes: Iterable[Change], blocked: Container[str]
+    graph: Graph, inventory: Inventory, pending: Iterable[Change]
 ) -> tuple[tuple[Change, ...], tuple[Remark, ...]]:
     """The files at the top of the output folder, and what blocks them.
 
@@ -97,10 +98,8 @@ def _plan_folder_files(
     """
     encrypted_now = {
         change.artifact.path
-        for change in changes
-        if isinstance(change.artifact, PrivateKeyArtifact)
-        and change.action is Action.UPDATE
-        and str(change.address) not in blocked
+        for change in pending
+        if isinstance(change.artifact, PrivateKeyArtifact) and change.action is not Action.CHMOD
     }
     committed = committed_keys(graph, inventory, encrypted_now)
     planned = [plan_folder_file(artifact, inventory, committed) for artifact in graph.folder_files]
