@@ -90,12 +90,28 @@ def test_an_ordinary_user_sees_a_read_only_folder_whose_keys_nobody_may_read(pro
     assert {row["state"] for row in found["identities"]} == {"ok"}
 
 
-def test_a_folder_that_may_not_be_read_is_damaged_and_not_missing(project: Project) -> None:
+def test_folders_that_may_not_be_read_are_damaged_and_not_missing(project: Project) -> None:
+    """The folders of keys are 0700, so this is what a user sees who is not their owner."""
+    project.write(SMALL)
+    project.apply()
+    project.folder.chmod(0o755)
+    project.output.chmod(0o755)
+    owner = os.geteuid() == 0
+    for folder in () if owner else (project.output / "ca", *project.output.glob("*s/*")):
+        folder.chmod(0)
+    done = as_ordinary_user(project.folder, "--format", "json", "--at", "2026-11-23T12:00:00Z")
+    for folder in project.output.rglob("*/"):
+        folder.chmod(0o700)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert {row["state"] for row in json.loads(done.stdout)["identities"]} == {"damaged"}
+
+
+def test_an_output_folder_that_may_not_be_read_is_an_error(project: Project) -> None:
     project.write(SMALL)
     project.apply()
     project.folder.chmod(0o755)
     project.output.chmod(0)
-    done = as_ordinary_user(project.folder, "--format", "json", "--at", "2026-11-23T12:00:00Z")
+    done = as_ordinary_user(project.folder, "--at", "2026-11-23T12:00:00Z")
     project.output.chmod(0o755)
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert {row["state"] for row in json.loads(done.stdout)["identities"]} == {"damaged"}
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pki cannot be read" in done.stderr
