@@ -28,7 +28,8 @@ def render_plan_text(plan: Plan, *, style: Style, output: str, show_all: bool = 
         output: the output folder as the user knows it.
         show_all: also what is as declared.
     """
-    lines = [printable(f"Plan for {plan.manifest}; files are in {output}."), ""]
+    title = f"Plan for {plan.manifest} at {plan.created_at:%Y-%m-%d %H:%M} UTC; files are in {output}."
+    lines = [*style.wrap(printable(title)), ""]
     lines += _hazards(plan, style)
     lines += _changes(plan, style, show_all=show_all)
     lines += _needs(plan, style)
