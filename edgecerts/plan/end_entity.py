@@ -33,6 +33,9 @@ from edgecerts.plan.model import (
 )
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
+from edgecerts.plan.private_key_checks import check_private_key
+
+_NEW_KEY_CAUSES = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *RENEWAL})
 
 
 class EndEntityPlanner:
@@ -102,7 +105,7 @@ class EndEntityPlanner:
             return
         other_type = _other_type(identity, key)
         if other_type is not None:
-            self._new_key(plan, key, None, other_type)
+            self._new_key(plan, key, None, MISSING, other_type)
             return
         self._plan_key(plan, key)
         self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=plan.certifying_obstacle(key))
@@ -159,13 +162,19 @@ class EndEntityPlanner:
         self._note_foreign_file(plan, key, facts, reasons)
         self._note_identity(plan, reasons)
         source = certificate_key_source(reasons)
-        obstacle = plan.certifying_obstacle(key) if source is KeySource.KEY_FILE else None
+        # A damaged key is not replaced by one of the declared type, so the old one's type is not certified again.
+        needs_key = source is KeySource.KEY_FILE or ReasonCode.KEY_TYPE_CHANGED in codes
+        obstacle = plan.certifying_obstacle(key) if needs_key else None
         self._issue(plan, *reasons, source=source, obstacle=obstacle)
 
     def _reasons(
         self, plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
     ) -> tuple[Reason, ...]:
-        if not certificate.value or not self._issuer.judged:
+        if certificate.state is State.ABSENT:
+            return (MISSING,)
+        if not certificate.value:
+            return (Reason(code=ReasonCode.CORRUPT, before=certificate.problem),)
+        if not self._issuer.judged:
             return ()
         identity, facts = plan.identity, certificate.value[0]
         must_fit = key.value
@@ -198,9 +207,11 @@ class EndEntityPlanner:
         obstacle = self._request_obstacle(identity) or self._issuer.obstacle
         if obstacle is None and identity.private_key.password is None:
             obstacle = self._unprotected
-        action = Action.CREATE if key.state is State.ABSENT and facts is None else Action.REKEY
-        codes = (ReasonCode.MISSING, ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *RENEWAL)
-        causes = tuple(reason for reason in reasons if reason.code in codes)
+        certificate = self._inventory.certificates[identity.certificate.path]
+        both_absent = key.state is State.ABSENT and certificate.state is State.ABSENT
+        action = Action.CREATE if both_absent else Action.REKEY
+        causes = tuple(reason for reason in reasons if reason.code in _NEW_KEY_CAUSES)
+        causes += (MISSING,) if action is Action.CREATE else check_private_key(identity.private_key, key)
         if obstacle is None and period is None:
             obstacle = LIFETIME_PASSED
         if obstacle is not None:

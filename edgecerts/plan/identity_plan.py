@@ -84,6 +84,12 @@ class IdentityPlan:
             reason = Reason(code=ReasonCode.CORRUPT, field="private-key", before=found.problem)
             self.block(artifact, Action.NO_OP, reason, obstacle=self.damaged_key(found))
             return
+        if found.encrypted and artifact.password is None:
+            self.notice(
+                NoticeCode.KEY_ENCRYPTED,
+                f"{artifact.path} is encrypted, and the manifest names no password for it",
+                hint=f"write password: {{env: NAME}} for {self.identity.address} before the key is needed",
+            )
         reasons = check_private_key(artifact, found)
         self.add(artifact, private_key_action(reasons), *reasons)
 
