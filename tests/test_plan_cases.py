@@ -1,0 +1,178 @@
+"""The planner, one small case a file: tests/plan_cases/NAME.yaml, where the name says what happens.
+
+A case has a `manifest`, what is `observed` where that is not as declared, the `now` and `options` of the run, and what
+is `expected`: every change that is no no-op as `ADDRESS: ACTION REASON ...`, some reasons in full under `reasons`, and
+all hazards, blocks and notices as `ADDRESS: CODE ...`. `needs`, `unmanaged`, `refused` and `new_keys` are compared
+where a case has them. The notices that nearly every case has are compared in those alone that name one of them.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgecerts.desired import build_graph
+from edgecerts.manifest import parse_manifest
+from edgecerts.plan import make_plan
+from edgecerts.plan.model import (
+    Action,
+    BlockCode,
+    HazardCode,
+    NoticeCode,
+    Plan,
+    Reason,
+    ReasonCode,
+    Remark,
+)
+from edgecerts.plan.options import PlanOptions
+from tests.conftest import NOW
+from tests.plan_scene import Scene, moment
+
+CASES = sorted((Path(__file__).parent / "plan_cases").glob("*.yaml"))
+USUAL_NOTICES = frozenset({"ca-not-pinned", "ca-key-unencrypted"})
+PARTS = {"manifest", "observed", "now", "options", "expected"}
+EXPECTATIONS = {"changes", "reasons", "hazards", "blocked", "notices", "needs", "unmanaged", "refused", "new_keys"}
+
+
+@cache
+def read_case(path: Path) -> dict[str, Any]:
+    """A case, every scalar as text, as it was written."""
+    case = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    assert isinstance(case, dict)
+    assert case.keys() <= PARTS
+    assert case["expected"].keys() <= EXPECTATIONS
+    return case
+
+
+def read_options(told: dict[str, Any]) -> PlanOptions:
+    return PlanOptions(
+        allow=frozenset(HazardCode(code) for code in told.pop("allow", ())),
+        targets=frozenset(told.pop("targets", ())),
+        replace=frozenset(told.pop("replace", ())),
+        replace_missing_keys=told.pop("replace_missing_keys", "") == "true",
+        prune=told.pop("prune", "") == "true",
+    )
+
+
+def plan_case(case: dict[str, Any]) -> tuple[Plan, dict[str, str]]:
+    """Plans a case, and names the digests that its reasons may have."""
+    manifest = json.dumps({"version": 1, **case["manifest"]})
+    graph = build_graph(parse_manifest(manifest.encode(), source="pki.yaml"))
+    now = moment(case["now"]) if "now" in case else NOW
+    scene = Scene(graph=graph, observed=case.get("observed", {}), now=now)
+    options = dict(case.get("options", {}))
+    plan = make_plan(graph, scene.inventory(), now=now, manifest="pki.yaml", options=read_options(options))
+    assert not options, "an option that does not exist"
+    return plan, scene.digests()
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_case_is_planned_as_its_name_says(path: Path) -> None:
+    case = read_case(path)
+    plan, digests = plan_case(case)
+    expected = case["expected"]
+    assert planned_changes(plan) == expected.get("changes", {})
+    assert by_address(plan.hazards) == expected.get("hazards", {})
+    assert by_address(plan.blocked) == expected.get("blocked", {})
+    told = expected.get("notices", {})
+    assert by_address(notices_to_compare(plan, told)) == told
+    for address, reasons in expected.get("reasons", {}).items():
+        assert reasons_in_full(plan, address, digests) == reasons
+    found = {
+        "needs": [f"{need.kind} {need.path}" for need in plan.needs],
+        "unmanaged": list(plan.unmanaged),
+        "refused": [str(change.address) for change in plan.refused],
+        "new_keys": list(plan.new_keys),
+    }
+    for part in found.keys() & expected.keys():
+        assert found[part] == expected[part]
+
+
+def planned_changes(plan: Plan) -> dict[str, str]:
+    """Every change but the no-ops that have no reason either."""
+    return {
+        str(change.address): " ".join([change.action.value, *(reason.code.value for reason in change.reasons)])
+        for change in plan.changes
+        if change.action is not Action.NO_OP or change.reasons
+    }
+
+
+def by_address(remarks: Iterable[Remark]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for remark in remarks:
+        found[remark.address] = f"{found[remark.address]} {remark.code}" if remark.address in found else remark.code
+    return found
+
+
+def notices_to_compare(plan: Plan, told: dict[str, str]) -> list[Remark]:
+    named = {code for codes in told.values() for code in codes.split()}
+    if named & USUAL_NOTICES:
+        return list(plan.notices)
+    return [notice for notice in plan.notices if notice.code not in USUAL_NOTICES]
+
+
+def reasons_in_full(plan: Plan, address: str, digests: dict[str, str]) -> list[dict[str, Any]]:
+    change = next(change for change in plan.changes if str(change.address) == address)
+    return [_reason_in_full(reason, digests) for reason in change.reasons]
+
+
+def _reason_in_full(reason: Reason, digests: dict[str, str]) -> dict[str, Any]:
+    """A reason as a case writes it: without what it does not have, and digests by the name of what has them."""
+
+    def write(value: str | tuple[str, ...]) -> str | list[str]:
+        if isinstance(value, str):
+            digest = value.removeprefix("sha256:")
+            return digests.get(digest, value)
+        return sorted(str(write(item)) for item in value)
+
+    full: dict[str, Any] = {"code": reason.code.value}
+    full |= {"field": reason.field} if reason.field is not None else {}
+    full |= {"before": write(reason.before)} if reason.before is not None else {}
+    full |= {"after": write(reason.after)} if reason.after is not None else {}
+    return full
+
+
+def test_there_are_enough_cases() -> None:
+    """A folder that is not found would make every test above pass."""
+    assert len(CASES) >= 60
+
+
+def mentioned(*parts: str) -> set[str]:
+    """Every word that stands as an action or code in these parts of the expectations."""
+    words: set[str] = set()
+    for path in CASES:
+        expected = read_case(path)["expected"]
+        words |= {word for part in parts for text in expected.get(part, {}).values() for word in text.split()}
+    return words
+
+
+def test_every_action_and_code_has_a_case() -> None:
+    codes = mentioned("changes")
+    assert {action.value for action in Action} <= codes
+    assert {code.value for code in ReasonCode} <= codes
+    assert {code.value for code in HazardCode} <= mentioned("hazards")
+    assert {code.value for code in BlockCode} <= mentioned("blocked")
+    assert {code.value for code in NoticeCode} <= mentioned("notices")
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_what_is_planned_is_a_sum_of_its_parts(path: Path) -> None:
+    """Whatever the case: the parts of a plan fit each other, and nothing is signed or made that is held back."""
+    plan, _ = plan_case(read_case(path))
+    addresses = [str(change.address) for change in plan.changes]
+    assert len(set(addresses)) == len(addresses)
+    assert plan.blocked_addresses <= set(addresses)
+    assert sum(plan.summary.values()) == len(plan.changes)
+    assert not {change.address for change in plan.pending} & {change.address for change in plan.refused}
+    for change in plan.changes:
+        held_back = str(change.address) in plan.blocked_addresses
+        certificate = change.address.part == "certificate"
+        signed = change.action not in (Action.NO_OP, Action.DELETE) and certificate and not held_back
+        assert (change.issuance is not None) == signed
+        assert change.reasons or change.action is Action.NO_OP
+    made = {change.artifact.path for change in plan.pending if change.action in (Action.CREATE, Action.REKEY)}
+    assert set(plan.new_keys) <= made
