@@ -27,6 +27,7 @@ from typing import Any
 from unittest import mock
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import crypto
@@ -164,7 +165,7 @@ def read_anyway(path: Path) -> bytes:
 def open_key(pem: bytes) -> tuple[PrivateKeyTypes | None, str | None]:
     """A private key and the password that opened it; (None, None) where it is no key."""
     for password in (None, *PASSWORDS.values()):
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, UnsupportedAlgorithm):
             return load_pem_private_key(pem, password.encode() if password else None), password
     return None, None
 
@@ -178,7 +179,7 @@ def key_spki(pem: bytes | None) -> bytes | None:
 @cache
 def first_certificate(pem: bytes | None) -> x509.Certificate | None:
     """The first certificate of a file, or None where it or its key cannot be read."""
-    with suppress(ValueError):
+    with suppress(ValueError, UnsupportedAlgorithm):
         certificate = x509.load_pem_x509_certificates(pem or b"")[0]
         certificate.public_key()
         return certificate
