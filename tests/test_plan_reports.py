@@ -25,9 +25,11 @@ from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
-from edgecerts.plan.model import Action, HazardCode, Plan, Remark
+from edgecerts.plan.model import Action, HazardCode, Plan, Reason, ReasonCode, Remark
 from edgecerts.plan.options import PlanOptions
 from edgecerts.report.apply_text import render_apply_text
+from edgecerts.report.change_lines import reason_sentence
+from edgecerts.report.change_rows import explain_reason
 from edgecerts.report.markdown_text import code, html_code, prose
 from edgecerts.report.plan_json import render_plan_json
 from edgecerts.report.plan_markdown import MAX_LENGTH, render_plan_markdown
@@ -243,6 +245,25 @@ def test_keys_that_cannot_be_compared_are_named_up_to_five(tmp_path: Path) -> No
     assert message.endswith(
         "clients/gateway-4/client.key and 3 more are locked, and so not compared with their certificates"
     )
+
+
+def test_two_identities_that_are_blocked_alike_are_each_told_why(tmp_path: Path) -> None:
+    plan = look(
+        tmp_path,
+        "version: 1\nca: {common_name: CA}\nclients: {a: {key_held: csr}, b: {key_held: csr}}\n",
+        PlanOptions(),
+    )
+    text = render_plan_text(plan, style=Style(), output="pki")
+    assert text.count("blocked (not-yet): `key_held: csr`") == text.count("like the file before it") == 2
+
+
+def test_lists_that_have_nothing_in_common_are_shown_whole() -> None:
+    reason = Reason(code=ReasonCode.ALT_NAMES_CHANGED, field="alt_names", before=("a", "b"), after=("c",))
+    assert reason_sentence(explain_reason(reason)) == "alt-names-changed: alt_names: a, b -> c"
+
+
+def test_a_long_value_is_cut() -> None:
+    assert code("x" * 1000) == f"`{'x' * 197}...`"
 
 
 def test_nothing_to_do_is_said_in_one_line() -> None:
