@@ -235,7 +235,13 @@ def test_every_exit_code_is_described() -> None:
 
 @pytest.mark.parametrize(
     ("title", "kind"),
-    [("Actions", Action), ("Reasons", ReasonCode), ("Hazards", HazardCode), ("Blocks", BlockCode), ("Notices", NoticeCode)],
+    [
+        ("Actions", Action),
+        ("Reasons", ReasonCode),
+        ("Hazards", HazardCode),
+        ("Blocks", BlockCode),
+        ("Notices", NoticeCode),
+    ],
 )
 def test_every_code_of_a_plan_is_described(title: str, kind: type[enum.Enum]) -> None:
     assert codes(section(read("docs/plan.md"), title)) == values(kind)
