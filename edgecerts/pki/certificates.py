@@ -195,7 +195,7 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     """Whether the certificate names the issuer and carries its signature. Says nothing about dates or usages."""
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
@@ -203,8 +203,8 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
     """Whether the certificate carries a signature of this key. Says nothing about names, dates or usages."""
     signature, signed = certificate.signature, certificate.tbs_certificate_bytes
-    algorithm = certificate.signature_hash_algorithm
     try:
+        algorithm = certificate.signature_hash_algorithm
         if isinstance(public_key, ed25519.Ed25519PublicKey):
             public_key.verify(signature, signed)
         elif algorithm is None:
