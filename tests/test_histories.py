@@ -1,24 +1,160 @@
 """What random histories show, and what they have shown once."""
 
+import base64
+import copy
 import json
+import random
 import shutil
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgecerts.observed.issuance_log import parse_log
 from tests.conftest import NOW, SMALL, Project
-from tests.histories import key_spki, tell_one
+from tests.histories import (
+    Manifest,
+    World,
+    entries,
+    key_spki,
+    quick_encryption,
+    random_manifest,
+    set_property,
+    take_snapshot,
+    tell_one,
+)
+from tests.readers import read_certificate
 
 HISTORIES = 500
 BATCHES = 20
 
 
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_histories_keep_what_is_promised(batch: int) -> None:
     """`python -m tests.histories` tells more of them; .ci/long does so with a new seed each time."""
     for seed in range(batch, HISTORIES, BATCHES):
         tell_one(seed)
+
+
+Expected = dict[str, str]
+
+
+def one_change(chance: random.Random, plant: Manifest, kind: str, name: str) -> tuple[Manifest, Expected]:
+    """Another manifest, in which one thing differs, and everything that a plan should do about it."""
+    after = copy.deepcopy(plant)
+    entry, address = after[kind][name], f"{kind.removesuffix('s')}/{name}"
+    gitignore = {"folder/.gitignore": "update"}
+    update = {f"{address}/certificate": "update"}
+    create = {f"{address}x/{part}": "create" for part in ("private-key", "certificate", "trust")}
+    effective = {**after["defaults"], **entry}
+    rekey = {f"{address}/private-key": "rekey", **update}
+    trusts = {f"{one.removesuffix('s')}/{other}/trust": "update" for one, other in entries(plant)}
+
+    def put(key: str, value: Any, expected: Expected) -> Expected:
+        set_property(entry, key, value)
+        return expected
+
+    def other_key_type() -> Expected:
+        old = effective.get("key_type", "ec-p256")
+        return put("key_type", "ec-p384" if old != "ec-p384" else "ec-p256", rekey)
+
+    def other_usages() -> Expected:
+        natural = "server" if kind == "brokers" else "client"
+        both = set(effective.get("usages", [natural])) == {"server", "client"}
+        return put("usages", [natural] if both else ["client", "server"], update)
+
+    def password() -> Expected:
+        if "password" in effective:
+            return put("rekey", "never", {})
+        key = {f"{address}/private-key": "update"}
+        return put("password", {"env": "LEAF_PASSWORD"}, {**key, **gitignore})
+
+    def no_password() -> Expected:
+        if "password" not in entry or "password" in plant["defaults"]:
+            return {}
+        return put("password", None, gitignore)
+
+    def renamed() -> Expected:
+        after[kind][f"{name}x"] = after[kind].pop(name)
+        return {**create, **(gitignore if "password" in effective else {})}
+
+    def removed() -> Expected:
+        del after[kind][name]
+        return gitignore if "password" in effective else {}
+
+    def longer_authority() -> Expected:
+        set_property(after["ca"], "validity", "90y")
+        return {"ca/certificate": "update", **trusts}
+
+    def other_trust() -> Expected:
+        if "also_trust" in after["ca"]:
+            del after["ca"]["also_trust"]
+        else:
+            after["ca"]["also_trust"] = [{"ca": "third-ca.pem"}]
+        return trusts
+
+    changes: list[Callable[[], Expected]] = [
+        lambda: put("alt_names", ["new.example", "10.9.9.9"], update),
+        lambda: put("alt_names", list(reversed(entry["alt_names"])), {}) if "alt_names" in entry else {},
+        lambda: put("subject", {"organizational_unit": "New"}, update),
+        lambda: put("common_name", "new.example", update),
+        lambda: put("validity", "83d", update),
+        lambda: put("renew_before", "3h", {}),
+        lambda: put("key_type", effective.get("key_type", "ec-p256"), {}),
+        lambda: put("key_held", "here", {}),
+        other_key_type,
+        other_usages,
+        password,
+        no_password,
+        renamed,
+        removed,
+        longer_authority,
+        other_trust,
+    ]
+    return after, chance.choice(changes)()
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_one_declared_change_plans_exactly_its_actions(tmp_path: Path, batch: int) -> None:
+    """From a settled folder, whatever else is declared in it."""
+    chance = random.Random(batch)
+    for number in range(8):
+        plant = random_manifest(chance)
+        plant["ca"] = {
+            key: value for key, value in plant["ca"].items() if key in ("common_name", "subject", "also_trust")
+        }
+        for mapping in [plant["defaults"], *(plant[kind][name] for kind, name in entries(plant))]:
+            for key in ("validity", "not_after", "renew_before", "rekey"):
+                mapping.pop(key, None)
+        if not entries(plant):
+            continue
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        for name in ("third-ca.pem", "other-ca.pem"):
+            other = World(folder=folder / name, manifest={"version": 1, "ca": {"common_name": name}})
+            other.folder.mkdir()
+            other.apply()
+            shutil.copy(other.output / "ca/ca.pem", folder / "ca.pem")
+            shutil.rmtree(other.folder)
+            (folder / "ca.pem").rename(folder / name)
+        world = World(folder=folder, manifest=plant)
+        with quick_encryption():
+            world.apply()
+        settled = take_snapshot(folder)
+        assert not world.look().pending
+        for _ in range(20):
+            changed, expected = one_change(chance, plant, *chance.choice(entries(plant)))
+            world.manifest = changed
+            plan = world.look()
+            found = {str(change.address): change.action.value for change in plan.changes if change.action != "no-op"}
+            assert found == expected, (plant, changed)
+            assert not plan.blocked
+            assert not plan.hazards
+        assert take_snapshot(folder) == settled
 
 
 @pytest.mark.parametrize("path", [".gitignore", "README.txt", "ca/ca.key", "brokers/plant-a/server.key"])
@@ -218,3 +354,23 @@ def test_gitignore_lets_a_key_in_that_is_replaced_by_an_encrypted_one(
     project.apply()
     assert f"!/{CLIENT}.key" in (project.output / ".gitignore").read_text()
     assert actions(project) == {}
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@pytest.mark.parametrize("path", [f"{CLIENT}.pem", "ca/ca.pem", "brokers/plant-a/ca.pem"])
+def test_a_certificate_with_any_one_bit_flipped_is_planned_for(project: Project, path: str) -> None:
+    """Damage inside a certificate may leave one that can be read, and names an algorithm that nobody knows."""
+    project.write(SMALL)
+    project.apply()
+    place = project.output / path
+    der = read_certificate(place).public_bytes(Encoding.DER)
+    chance = random.Random(path)
+    for at in {*range(0, 40), *range(len(der) - 100, len(der)), *(chance.randrange(len(der)) for _ in range(100))}:
+        damaged = bytearray(der)
+        damaged[at] ^= 1 << chance.randrange(8)
+        text = base64.encodebytes(damaged).replace(b"\n", b"")
+        lines = b"\n".join(text[begin : begin + 64] for begin in range(0, len(text), 64))
+        place.write_bytes(b"-----BEGIN CERTIFICATE-----\n" + lines + b"\n-----END CERTIFICATE-----\n")
+        result = project.run("plan", "--format", "json")
+        assert result.code == 0, (at, result.err)
+        assert json.loads(result.out)["summary"]["no-op"] < 11
