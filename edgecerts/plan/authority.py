@@ -260,7 +260,11 @@ def _signing_obstacle(plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle |
         return Obstacle(
             code=BlockCode.ISSUER_KEY_NOT_HERE, message=f"{path} is not here to sign with", hint=_WHERE_THE_KEY_IS
         )
-    return plan.opening_obstacle(key)
+    obstacle = plan.opening_obstacle(key)
+    if obstacle is not None and obstacle.code is BlockCode.CORRUPT:
+        # It is the authority's key that is damaged, and not what it would sign.
+        return replace(obstacle, code=BlockCode.ISSUER_BLOCKED)
+    return obstacle
 
 
 def _not_yet_valid(facts: CertificateFacts, now: datetime) -> Obstacle | None:

@@ -1,32 +1,36 @@
 """What each host must be given once a plan is carried out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from edgecerts.desired.graph import Address, Identity, IdentityKind
-from edgecerts.plan.model import Change, Delivery
+from edgecerts.plan.model import Action, Change, Delivery
+
+_NEW_KEY = (Action.CREATE, Action.REKEY)
+_NOTHING_NEW = (Action.NO_OP, Action.CHMOD, Action.DELETE)
 
 
 def plan_deliveries(identities: Iterable[Identity], changes: Iterable[Change]) -> tuple[Delivery, ...]:
-    """One delivery for each broker or client of which a file changes.
+    """One delivery for each broker or client of which a file's content changes.
 
     Args:
         identities: the brokers and clients.
         changes: those that are, or will be, carried out.
     """
-    addresses = {change.address for change in changes}
-    return tuple(delivery for identity in identities if (delivery := _plan_delivery(identity, addresses)) is not None)
+    actions = {change.address: change.action for change in changes if change.action not in _NOTHING_NEW}
+    deliveries = (_plan_delivery(identity, actions) for identity in identities)
+    return tuple(delivery for delivery in deliveries if delivery is not None)
 
 
-def _plan_delivery(identity: Identity, addresses: set[Address]) -> Delivery | None:
-    files = tuple(artifact.path for artifact in identity.artifacts() if artifact.address in addresses)
+def _plan_delivery(identity: Identity, actions: Mapping[Address, Action]) -> Delivery | None:
+    files = tuple(artifact.path for artifact in identity.artifacts() if artifact.address in actions)
     if not files:
         return None
-    trust_changed = identity.trust is not None and identity.trust.address in addresses
+    trust_changed = identity.trust is not None and identity.trust.address in actions
     return Delivery(
         address=identity.address,
         host=identity.common_name,
         files=files,
-        key_changed=identity.private_key.address in addresses,
+        key_changed=actions.get(identity.private_key.address) in _NEW_KEY,
         trust_changed=trust_changed,
         # Mosquitto re-reads its key and certificate on SIGHUP, but ca.pem only when it starts.
         restart=identity.kind is IdentityKind.BROKER and trust_changed,
