@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from edgecerts.plan.selection import StaleCode
 from tests.conftest import NOW, SMALL, Project
 from tests.saved_plans import WITH_GATEWAY, done, left, report, save, settle, stale
+from tests.test_docs import codes, read, section, values
 
 ALSO_TRUST = SMALL.replace("{common_name: Test CA}", "{common_name: Test CA, also_trust: [{ca: other.pem}]}")
 B2 = ("broker.plant-a.example", "b2.example")
@@ -105,3 +107,7 @@ def test_what_is_left_is_in_neither_needs_nor_deliveries_nor_new_keys(
     assert applied["new_keys"] == ["clients/gateway/client.key"]
     assert applied["needs"] == [{"address": "ca/private-key", "kind": "key", "source": "file:ca/ca.key"}]
     assert {delivery["address"] for delivery in applied["deliver"]} == {"client/gateway"}
+
+
+def test_every_way_to_be_stale_is_described() -> None:
+    assert codes(section(read("docs/plan.md"), "Saving a plan")) == values(StaleCode)
