@@ -171,7 +171,7 @@ def damaged_authority_key(cell: Cell) -> Authority | None:
     """
     if cell.ca_key is not CaKey.DAMAGED or cell.ca_certificate in LOST:
         return None
-    return _mute(cell, key=DAMAGED_KEY, obstacle="issuer-blocked")
+    return replace(_mute(cell, key=DAMAGED_KEY, obstacle="corrupt"), obstacle="issuer-blocked")
 
 
 def authority_key_of_another_certificate(cell: Cell) -> Authority | None:

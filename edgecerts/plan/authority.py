@@ -224,7 +224,7 @@ def _renew(
         spki_sha256=facts.spki_sha256,
         public_key=cast("PublicKey", facts.certificate.public_key()),
         period=Period(not_before=facts.not_before, not_after=facts.not_after),
-        obstacle=obstacle,
+        obstacle=_in_its_name(obstacle),
     )
     if key.state is State.PRESENT:
         _notice_unencrypted_key(plan)
@@ -242,7 +242,8 @@ def _renew(
     if str(identity.certificate.address) in {remark.address for remark in plan.blocked}:
         # Until it is renewed where its key is, it stays as it is, and so does its name.
         old = facts.certificate.subject
-        return replace(view, name=name_text(old), name_der=old.public_bytes(), obstacle=obstacle or NOT_JUDGED.obstacle)
+        blocked = _in_its_name(obstacle) or NOT_JUDGED.obstacle
+        return replace(view, name=name_text(old), name_der=old.public_bytes(), obstacle=blocked)
     plan.notice(NoticeCode.TRUST_RENEWED, f"ca.pem is new; the old one works until {facts.not_after:%Y-%m-%d}")
     return replace(view, facts=None, period=period)
 
@@ -260,11 +261,14 @@ def _signing_obstacle(plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle |
         return Obstacle(
             code=BlockCode.ISSUER_KEY_NOT_HERE, message=f"{path} is not here to sign with", hint=_WHERE_THE_KEY_IS
         )
-    obstacle = plan.opening_obstacle(key)
-    if obstacle is not None and obstacle.code is BlockCode.CORRUPT:
-        # It is the authority's key that is damaged, and not what it would sign.
-        return replace(obstacle, code=BlockCode.ISSUER_BLOCKED)
-    return obstacle
+    return plan.opening_obstacle(key)
+
+
+def _in_its_name(obstacle: Obstacle | None) -> Obstacle | None:
+    """The authority's obstacle as its end entities meet it: it is not their key that is damaged."""
+    if obstacle is None or obstacle.code is not BlockCode.CORRUPT:
+        return obstacle
+    return replace(obstacle, code=BlockCode.ISSUER_BLOCKED)
 
 
 def _not_yet_valid(facts: CertificateFacts, now: datetime) -> Obstacle | None:
