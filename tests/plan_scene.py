@@ -36,6 +36,7 @@ _FACTS: Mapping[str, Callable[[Any], Any]] = {
     "version": lambda text: int(text),
     "weak_signature": lambda text: text == "true",
     "authority_key_id": lambda text: text or None,
+    "subject_key_id": str,
     "key_type": str,
     "key_usage": frozenset,
     "is_ca": lambda text: {"true": True, "false": False, "": None}[text],

@@ -159,6 +159,28 @@ def test_every_action_and_code_has_a_case() -> None:
     assert {code.value for code in NoticeCode} <= mentioned("notices")
 
 
+def test_a_renewed_authority_takes_over_its_name_and_key_identifier() -> None:
+    """What it issued stays valid only with both; the key identifier here is one that nobody would derive."""
+    identifier = "0123456789"
+    case = {
+        "manifest": {"ca": {"common_name": "Test CA"}, "clients": {"unit": {}}},
+        "observed": {
+            "ca/certificate": {"not_before": "2016-01-01", "not_after": "2026-01-01", "subject_key_id": identifier},
+            "client/unit/certificate": {"authority_key_id": identifier},
+        },
+        "expected": {},
+    }
+    plan, _ = plan_case(case)
+    assert planned_changes(plan) == {
+        "ca/certificate": "renew expired",
+        "client/unit/trust": "update content-changed",
+    }
+    lineages = [change.issuance.lineage for change in plan.changes if change.issuance]
+    assert [(lineage.name.rfc4514_string(), lineage.key_id) for lineage in lineages if lineage] == [
+        ("CN=Test CA", identifier)
+    ]
+
+
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_what_is_planned_is_a_sum_of_its_parts(path: Path) -> None:
     """Whatever the case: the parts of a plan fit each other, and nothing is signed or made that is held back."""
