@@ -208,3 +208,35 @@ def test_an_authority_that_openssl_made_without_the_subjects_e_mail_as_a_name_st
     project.apply()
     reissue_authority(project.output)
     assert project.run("plan").out.endswith("Nothing to do: 5 files as declared.\n")
+
+
+def test_a_locked_key_of_another_authority_makes_no_certificate_in_the_name_of_the_lost_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Planning opens no locked key and so cannot see it; apply does, before the first write."""
+    monkeypatch.setenv("CA_PASSWORD", "a long enough one")
+    protected = SMALL.replace("Test CA}", "Test CA, password: {env: CA_PASSWORD}}")
+    project.write(protected)
+    project.apply()
+    other = Project(folder=tmp_path / "other", capture=project.capture)
+    other.folder.mkdir()
+    other.write(protected)
+    assert other.run("apply").code == 0
+    shutil.copy(other.output / "ca/ca.key", project.output / "ca/ca.key")
+    (project.output / "ca/ca.pem").unlink()
+    before = project.files()
+    result = project.run("apply")
+    assert result.code == 1
+    assert "is not the key of the authority that brokers and clients trust" in result.err
+    assert project.files() == before
+
+
+def test_a_delivered_clients_name_is_not_given_to_another_clients_key(project: Project) -> None:
+    project.write(SMALL.replace("MyEACM:", "MyEACM: {key_held: delivered}\n  other: {key_held: delivered}"))
+    project.apply()
+    for name in ("MyEACM", "other"):
+        (project.output / f"clients/{name}/client.key").unlink()
+    shutil.copy(project.output / "clients/other/client.pem", project.output / "clients/MyEACM/client.pem")
+    result = project.run("apply", "--format", "json")
+    assert result.code == 4
+    assert refused_codes(result) == {"foreign-file"}

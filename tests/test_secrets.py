@@ -113,7 +113,7 @@ def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path: Path, monk
 @pytest.mark.parametrize("content", [b"two\n\n", b"a\0b", b"\xff\xfes\0e\0", b"   ", b"a\rb"])
 def test_what_nobody_could_type_is_no_password(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.txt").write_bytes(content)
-    with pytest.raises(SecretError, match="not one line that could be typed|not UTF-8 text"):
+    with pytest.raises(SecretError, match=r"not one line that could be typed|not UTF-8 text"):
         fetch(tmp_path, PasswordSource(file="p.txt"))
 
 

@@ -14,7 +14,8 @@ from edgecerts.errors import (
 )
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError
 from edgecerts.observed.inventory import Inventory, State
-from edgecerts.pki.private_keys import PrivateKey, key_type_name, load_private_key, spki_sha256
+from edgecerts.pki.private_keys import KeyFacts, PrivateKey, key_type_name, load_private_key, spki_sha256
+from edgecerts.plan.issuer import find_lineage
 from edgecerts.plan.model import KeySource, NeedKind, Plan
 from edgecerts.plan.private_key_checks import unusable_key
 
@@ -68,6 +69,7 @@ def gather_keys(
             if inventory.private_keys[need.path].state is State.LOCKED:
                 # Planning opened no locked key, so what it says of every other is looked at here.
                 _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
+                _check_lineage(identity, plan, graph, inventory, key)
             opened[str(need.address)] = key
     return KeyRing(passwords=passwords, opened=opened)
 
@@ -105,6 +107,22 @@ def _check_locked_key(identity: Identity, inventory: Inventory, key: PrivateKey,
         raise InvalidKeyError(
             f"{artifact.path} is not the key of {identity.certificate.path}",
             hint="bring back the two that belong together; nothing was written",
+        )
+
+
+def _check_lineage(identity: Identity, plan: Plan, graph: Graph, inventory: Inventory, key: PrivateKey) -> None:
+    """A locked key whose authority's certificate is lost: what is taken over must have been left behind by this key."""
+    issuances = (change.issuance for change in plan.pending if change.address == identity.certificate.address)
+    lineage = next((issuance.lineage for issuance in issuances if issuance is not None), None)
+    if identity.address != graph.authorities[0].address or inventory.certificates[identity.certificate.path].value:
+        return
+    public_key = key.public_key()
+    facts = KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
+    own = find_lineage(graph, inventory, key=facts)
+    if lineage is not None and (own is None or own.key_id != lineage.key_id):
+        raise InvalidKeyError(
+            f"{identity.private_key.path} is not the key of the authority that brokers and clients trust",
+            hint="bring back the key that belongs to the copies of ca.pem; nothing was written",
         )
 
 

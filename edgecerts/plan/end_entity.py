@@ -42,6 +42,7 @@ class EndEntityPlanner:
     """Plans brokers and clients below one authority.
 
     Attributes:
+        addresses: of every certificate in the manifest.
         issuer: the authority, as it will be.
         ca_replaced: whether another authority takes the place of the one that existing files chain to.
         unprotected: why no unencrypted private key may be made, or None.
@@ -51,6 +52,7 @@ class EndEntityPlanner:
         self,
         inventory: Inventory,
         *,
+        addresses: frozenset[str],
         issuer: IssuerView,
         ca_replaced: bool,
         unprotected: Obstacle | None,
@@ -63,7 +65,10 @@ class EndEntityPlanner:
         self._ca_replaced = ca_replaced
         self._options = options
         self._now = now
-        self._issued = frozenset(entry.sha256 for entry in inventory.log)
+        self._addresses = addresses
+        self._owners: dict[str, frozenset[str]] = {}
+        for entry in inventory.log:
+            self._owners[entry.sha256] = self._owners.get(entry.sha256, frozenset()) | {entry.address}
         own = {
             entry.not_after for entry in inventory.log if entry.spki_sha256 == entry.issuer_key == issuer.spki_sha256
         }
@@ -286,18 +291,27 @@ class EndEntityPlanner:
         """A certificate neither signed by this authority, nor in the log, nor for the key beside it.
 
         A locked key does not show that it is: what a stranger put there would be signed with this identity's names.
+        Where no key is here at all, one that was issued to another entry is foreign, too: the other's key would get
+        this one's name.
         """
+        path, owners = plan.identity.certificate.path, self._owners.get(facts.sha256, frozenset())
         issuer_codes = (ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID)
-        ours = not any(reason.code in issuer_codes for reason in reasons) or facts.sha256 in self._issued
+        ours = not any(reason.code in issuer_codes for reason in reasons) or bool(owners)
         beside = key.value is not None and key.value.spki_sha256 == facts.spki_sha256
-        if ours or beside or self._ca_replaced:
+        others = (owners & self._addresses) - {str(plan.identity.certificate.address)}
+        if self._ca_replaced:
             return
-        path = plan.identity.certificate.path
+        if key.state is State.ABSENT and others and len(owners) == len(others):
+            message = f"{path} was issued to {min(others).removesuffix('/certificate')}, and certifies its key"
+        elif not ours and not beside:
+            message = f"{path} was not issued by this authority, is not in its log, and is not for the key beside it"
+        else:
+            return
         plan.hazards.append(
             Remark(
                 code=HazardCode.FOREIGN_FILE.value,
                 address=plan.identity.address,
-                message=f"{path} was not issued by this authority, is not in its log, and is not for the key beside it",
+                message=message,
                 hint=f"move it away, or have it replaced: --allow {HazardCode.FOREIGN_FILE}",
             )
         )

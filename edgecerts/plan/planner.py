@@ -46,7 +46,13 @@ def make_plan(
     )
     replaced = find_replaced_authority(graph, inventory, issuer)
     planner = EndEntityPlanner(
-        inventory, issuer=issuer, ca_replaced=bool(replaced), unprotected=unprotected, options=options, now=now
+        inventory,
+        addresses=frozenset(str(identity.certificate.address) for identity in graph.identities),
+        issuer=issuer,
+        ca_replaced=replaced is not None,
+        unprotected=unprotected,
+        options=options,
+        now=now,
     )
     plans = [
         root,
