@@ -328,6 +328,8 @@ def check_files(
         parents = any(planned.startswith(f"{path}/") for planned in pending)
         known = path in before or path in pending or parents or path == "." or path.startswith((".edgecerts", "issued"))
         promise(known, f"{path} is new, and was not in the plan")
+    if HazardCode.CA_REPLACED not in options.allow and "also_trust" not in world.manifest["ca"]:
+        check_trust(before, after)
     log = check_log(before, after)
     for path, change in pending.items():
         old, new = before.get(path, (None, 0, 0))[0], after.get(path, (None, 0, 0))[0]
@@ -335,6 +337,19 @@ def check_files(
             check_key(path, change, old, new, after, options)
         elif change.issuance is not None and path not in failed:
             check_issued(path, change, old, new, after, log)
+
+
+def check_trust(before: Snapshot, after: Snapshot) -> None:
+    """What devices hold goes on working: no `ca.pem` loses its authority without being allowed to."""
+    for path, (old, _, _) in before.items():
+        new = after.get(path, (None, 0, 0))[0]
+        former, present = first_certificate(old), first_certificate(new)
+        if not path.endswith("/ca.pem") or path == "ca/ca.pem" or old == new or former is None or present is None:
+            continue
+        with suppress(x509.ExtensionNotFound, ValueError):
+            if former.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+                same = spki(former.public_key()) == spki(present.public_key())
+                promise(same, f"{path} has the authority that it had")
 
 
 def check_log(before: Snapshot, after: Snapshot) -> dict[str, dict[str, Any]]:
@@ -405,6 +420,12 @@ def check_certificates(world: World, plan: Plan) -> None:
         pem = (world.output / identity.certificate.path).read_bytes()
         certificate = first_certificate(pem)
         assert certificate is not None
+        issuer = first_certificate(authority)
+        assert issuer is not None
+        promise(
+            certificate.not_valid_after_utc <= issuer.not_valid_after_utc,
+            f"{identity.certificate.path} ends no later than its authority",
+        )
         problem = verify_strictly(certificate, authority, world.now)
         promise(problem is None, f"{identity.certificate.path} verifies, and not: {problem}")
         if identity.trust is not None and str(identity.trust.address) not in held:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.conftest import NOW, Project
 from tests.frozen.make import ENVIRON
@@ -80,4 +81,27 @@ def test_a_change_of_one_entry_issues_that_one_alone(frozen: Project) -> None:
     assert set(actions(frozen).values()) == {"update"}
     assert len(actions(frozen)) == 1
     frozen.apply()
+    assert actions(frozen) == {}
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "asked for again"])
+def test_an_authority_made_again_keeps_its_name_and_key_identifier_and_all_leaves(frozen: Project, lost: bool) -> None:
+    place = frozen.output / "ca/ca.pem"
+    old = read_certificate(place)
+    leaves = {path: path.read_bytes() for path in frozen.output.glob("*s/*/*r.pem")}
+    if lost:
+        place.unlink()
+        # Which authority this is stands in what it left behind, and is only compared once its key is open.
+        frozen.run("apply")
+        frozen.apply()
+    else:
+        assert frozen.run("apply", "--replace", "ca/certificate").code == 0
+    new = read_certificate(place)
+    identifiers = [
+        certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        for certificate in (old, new)
+    ]
+    assert identifiers[0] == identifiers[1]
+    assert new.subject.public_bytes() == old.subject.public_bytes()
+    assert {path: path.read_bytes() for path in leaves} == leaves
     assert actions(frozen) == {}

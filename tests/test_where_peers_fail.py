@@ -111,6 +111,7 @@ def test_an_expired_certificate_is_renewed_with_its_key(settled: Project) -> Non
     before = read_certificate(settled.output / f"{SERVER}.pem")
     settled.now = NOW + timedelta(days=826)
     assert actions(settled) == {"broker/plant-a/certificate": "renew", "client/MyEACM/certificate": "renew"}
+    assert "expired" in settled.run("plan").out
     settled.apply()
     after = read_certificate(settled.output / f"{SERVER}.pem")
     assert spki(before.public_key()) == spki(after.public_key())
@@ -133,6 +134,18 @@ def test_an_authority_whose_files_are_gone_is_not_made_anew_while_the_log_knows_
     for folder in ("ca", "brokers", "clients"):
         shutil.rmtree(settled.output / folder)
     before = public_files(settled)
+    assert settled.run("apply").code == 4
+    assert public_files(settled) == before
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_an_authority_from_the_wrong_backup_is_handed_out_to_nobody(settled: Project, due: bool) -> None:
+    other = another_plant(settled)
+    for name in ("ca.key", "ca.pem"):
+        shutil.copy(other.output / "ca" / name, settled.output / "ca" / name)
+    settled.now = NOW + timedelta(days=600 if due else 0)
+    before = public_files(settled)
+    assert codes(settled, "hazards") == {("ca-replaced", "ca")}
     assert settled.run("apply").code == 4
     assert public_files(settled) == before
 
