@@ -268,7 +268,7 @@ def _in_its_name(obstacle: Obstacle | None) -> Obstacle | None:
     """The authority's obstacle as its end entities meet it: it is not their key that is damaged."""
     if obstacle is None or obstacle.code is not BlockCode.CORRUPT:
         return obstacle
-    return replace(obstacle, code=BlockCode.ISSUER_BLOCKED)
+    return Obstacle(code=BlockCode.ISSUER_BLOCKED, message=obstacle.message, hint=obstacle.hint)
 
 
 def _not_yet_valid(facts: CertificateFacts, now: datetime) -> Obstacle | None:
