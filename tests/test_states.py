@@ -59,6 +59,11 @@ def again(**changes: Any) -> Spoil:
     return lambda project: reissue(project.output, SERVER, **changes)
 
 
+def folder_in_place_of_the_certificate(project: Project) -> None:
+    (project.output / f"{SERVER}.pem").unlink()
+    (project.output / f"{SERVER}.pem").mkdir()
+
+
 def foreign_trust(project: Project) -> None:
     shutil.copy(project.output / "clients/MyEACM/client.pem", project.output / "brokers/plant-a/ca.pem")
 
@@ -92,7 +97,7 @@ STATES: dict[str, tuple[Spoil, str, str, str | None, str]] = {
         again(extensions={x509.SubjectAlternativeName: (ADDRESS_AS_NAME, False)}),
         "broker/plant-a/certificate", "update", "alt-names-changed", "done"),
     "the certificate's place is a folder": (
-        lambda project: remove(f"{SERVER}.pem")(project) or (project.output / f"{SERVER}.pem").mkdir(),
+        folder_in_place_of_the_certificate,
         "broker/plant-a/certificate", "update", "corrupt", "unreadable"),
     "a usage is added": (
         broker("usages: [server, client]"), "broker/plant-a/certificate", "update", "usage-changed", "done"),
