@@ -234,6 +234,23 @@ def test_a_certificate_that_ends_with_its_authority_is_due_although_nothing_is_p
     assert {remark["code"] for remark in row["remarks"]} == {"ends-with-issuer"}
 
 
+def test_a_row_says_who_issued_it_where_that_is_not_the_usual_one(project: Project) -> None:
+    project.write(SMALL.replace("Test CA", "Other CA"))
+    project.apply()
+    foreign = (project.output / f"{SERVER}.pem").read_bytes()
+    shutil.rmtree(project.output)
+    project.write(SMALL)
+    project.apply()
+    assert "\n  Issued by CN=Test CA.\n" in project.run("status").out
+    (project.output / f"{SERVER}.pem").write_bytes(foreign)
+    text = project.run("status").out
+    row, issuer = text.partition(f"! {BROKER} ")[2].splitlines()[:2]
+    assert row.split()[-1] == "mismatch"
+    assert issuer == "    issued by CN=Other CA"
+    assert "\n  Issued by CN=Test CA, where a row does not say otherwise.\n" in text
+    assert identity(document(project), BROKER)["issuer"] == "CN=Other CA"
+
+
 def test_exit_codes(project: Project) -> None:
     project.write(SMALL)
     assert project.run("status").code == 3
