@@ -196,7 +196,7 @@ def test_a_table_fits_whatever_its_names_are() -> None:
     assert [display_width(text) for text in ("abc", "界", "e\u0301", "é")] == [3, 2, 1, 1]
     wide = ["".join(cells) for cells in lay_out(columns, [("abc", "1", "ok")], 17)]
     assert wide == ["NAME  DAYS  STATE", "abc      1  ok"]
-    assert ["".join(cells) for cells in lay_out(columns, [("abc", "1", "ok")], 16)][0] == "NAME DAYS STATE"
+    assert next("".join(cells) for cells in lay_out(columns, [("abc", "1", "ok")], 16)) == "NAME DAYS STATE"
     narrow = ["".join(cells) for cells in lay_out(columns, rows[:1], 16)]
     assert narrow == ["NAME       STATE", "xxxx..xxxx ok"]
 
