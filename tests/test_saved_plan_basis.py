@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from edgecerts.plan.selection import StaleCode
+from edgecerts.saved.selection import StaleCode
 from tests.conftest import NOW, SMALL, Project
 from tests.saved_plans import WITH_GATEWAY, done, left, report, save, settle, stale
 from tests.test_docs import codes, read, section, values

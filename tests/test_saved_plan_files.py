@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edgecerts.plan.saved_document import MAX_PLAN_BYTES
+from edgecerts.saved.document import MAX_PLAN_BYTES
 from tests.conftest import SMALL, Project
 from tests.saved_plans import WITH_GATEWAY, carry_out, plan_file, report, save, settle
 

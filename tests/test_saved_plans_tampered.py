@@ -17,9 +17,9 @@ from edgecerts.errors import EdgecertsError
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import Action, Change, KeySource, Plan
-from edgecerts.plan.saved import check_saved_plan
-from edgecerts.plan.saved_document import parse_saved_plan
-from edgecerts.plan.selection import select_saved
+from edgecerts.saved.document import parse_saved_plan
+from edgecerts.saved.model import check_saved_plan
+from edgecerts.saved.selection import select_saved
 from tests.conftest import NOW, SMALL, Project
 from tests.saved_plans import (
     WITH_GATEWAY,

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edgecerts.plan.status_chain import CHAIN
-from edgecerts.plan.status_model import IdentityState, KeyPlace
 from edgecerts.schemas import schema_text
+from edgecerts.status.chain import CHAIN
+from edgecerts.status.model import IdentityState, KeyPlace
 from tests.conftest import NOW, SMALL, Project
 from tests.reissue import CLIENT_ONLY, reissue
 

@@ -21,13 +21,13 @@ from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
-from edgecerts.plan.status import build_status
-from edgecerts.plan.status_model import IdentityState, KeyPlace, Status
 from edgecerts.report.status_json import render_status_json
 from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
 from edgecerts.report.table import Column, display_width, lay_out
 from edgecerts.schemas import schema_text
+from edgecerts.status.build import build_status
+from edgecerts.status.model import IdentityState, KeyPlace, Status
 from tests.conftest import NOW, SMALL, Project
 
 GOLDEN = Path(__file__).parent / "golden_status"

@@ -24,8 +24,8 @@ from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.model import Action, Change, HazardCode, Plan
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
-from edgecerts.plan.saved import SavedPlan
-from edgecerts.plan.selection import Selection, select_everything, select_saved
+from edgecerts.saved.model import SavedPlan
+from edgecerts.saved.selection import Selection, select_everything, select_saved
 
 OnPlan = Callable[[Plan], None]
 OnProgress = Callable[[int, int], None]

@@ -15,10 +15,10 @@ from edgecerts.cli.plan_file import read_saved_plan
 from edgecerts.cli.project import Project, open_project
 from edgecerts.errors import ExitCode
 from edgecerts.plan.model import Plan
-from edgecerts.plan.saved import check_saved_plan
 from edgecerts.report.apply_json import render_apply_json
 from edgecerts.report.apply_text import render_apply_text
 from edgecerts.report.style import Style
+from edgecerts.saved.model import check_saved_plan
 
 
 def apply(

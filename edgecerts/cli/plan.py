@@ -11,12 +11,12 @@ from edgecerts.errors import ExitCode
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import Plan
-from edgecerts.plan.saved import find_basis
 from edgecerts.report.plan_json import render_plan_json
 from edgecerts.report.plan_markdown import render_plan_markdown
 from edgecerts.report.plan_text import render_plan_text
 from edgecerts.report.saved_plan_json import render_saved_plan
 from edgecerts.report.style import Style
+from edgecerts.saved.model import find_basis
 
 
 def show_plan(

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from edgecerts.errors import SavedPlanError
-from edgecerts.plan.saved import SavedPlan
-from edgecerts.plan.saved_document import MAX_PLAN_BYTES, parse_saved_plan
+from edgecerts.saved.document import MAX_PLAN_BYTES, parse_saved_plan
+from edgecerts.saved.model import SavedPlan
 
 
 def read_saved_plan(path: Path) -> SavedPlan:

@@ -9,10 +9,10 @@ from edgecerts.cli.project import open_project
 from edgecerts.errors import ExitCode
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
-from edgecerts.plan.status import build_status
 from edgecerts.report.status_json import render_status_json
 from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
+from edgecerts.status.build import build_status
 
 
 def show_status(path: Path, output: Path | None, *, form: str, at: str | None, within: str | None) -> ExitCode:

@@ -2,9 +2,9 @@
 
 from edgecerts.plan.model import Plan
 from edgecerts.plan.options import MISSING_KEYS, PlanOptions
-from edgecerts.plan.saved import Basis
-from edgecerts.plan.saved_document import FORMAT_VERSION
 from edgecerts.report.plan_json import change_document, plan_document, to_json
+from edgecerts.saved.document import FORMAT_VERSION
+from edgecerts.saved.model import Basis
 
 
 def render_saved_plan(plan: Plan, basis: Basis, options: PlanOptions) -> str:

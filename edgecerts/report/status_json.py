@@ -1,8 +1,8 @@
 """A status as one JSON document; `schemas/status.schema.json` describes it."""
 
 from edgecerts.plan.certificate_checks import format_duration
-from edgecerts.plan.status_model import Status, StatusRow
 from edgecerts.report.plan_json import FORMAT_VERSION, Document, reason_document, remark_documents, rfc3339, to_json
+from edgecerts.status.model import Status, StatusRow
 
 
 def render_status_json(status: Status) -> str:

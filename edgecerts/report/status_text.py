@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from posixpath import basename
 
 from edgecerts.plan.model import Reason, ReasonCode
-from edgecerts.plan.status_model import IdentityState, KeyPlace, Status, StatusRow
 from edgecerts.report.change_lines import MAX_IDENTITIES, hint_lines, reason_sentence
 from edgecerts.report.change_rows import explain_reason
 from edgecerts.report.plan_text import remarks_block
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 from edgecerts.report.table import Column, lay_out
+from edgecerts.status.model import IdentityState, KeyPlace, Status, StatusRow
 
 SERIAL_DIGITS = 8
 """As many of a serial number as tell two certificates apart at a glance; `--format json` has all 40."""

@@ -11,10 +11,10 @@ from edgecerts import __version__
 from edgecerts.desired.graph import CertificateArtifact, Graph, PrivateKeyArtifact
 from edgecerts.errors import SavedPlanError, StalePlanError, UsageError
 from edgecerts.observed.inventory import Inventory
-from edgecerts.plan.digests import FOLDER, Digests, digest_declared
 from edgecerts.plan.identity_plan import certificate_key_source
 from edgecerts.plan.model import Action, Change, KeySource, Plan, Reason
 from edgecerts.plan.options import PlanOptions, check_addresses
+from edgecerts.saved.digests import FOLDER, Digests, digest_declared
 
 CA = "ca"
 

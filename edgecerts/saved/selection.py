@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from edgecerts.desired.graph import CertificateArtifact, Graph, PrivateKeyArtifact, TrustArtifact
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.digests import FOLDER, Digests
 from edgecerts.plan.model import Action, Change, HazardCode, KeySource, Plan, Reason, ReasonCode, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
-from edgecerts.plan.saved import CA, SavedChange, SavedPlan, touches_private_key
+from edgecerts.saved.digests import FOLDER, Digests
+from edgecerts.saved.model import CA, SavedChange, SavedPlan, touches_private_key
 
 _IGNORED_KEYS = f"{FOLDER}/.gitignore"
 

@@ -7,7 +7,7 @@ from typing import Any
 from edgecerts.errors import SavedPlanError
 from edgecerts.plan.model import Action, BlockCode, HazardCode, Reason, ReasonCode
 from edgecerts.plan.options import MISSING_KEYS, PlanOptions
-from edgecerts.plan.saved import Basis, IdentityBasis, SavedChange, SavedPlan
+from edgecerts.saved.model import Basis, IdentityBasis, SavedChange, SavedPlan
 from edgecerts.schemas import schema_text
 
 FORMAT_VERSION = 1

@@ -14,8 +14,8 @@ from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark
-from edgecerts.plan.status_chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
-from edgecerts.plan.status_model import (
+from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
+from edgecerts.status.model import (
     CertificateSummary,
     FileReason,
     IdentityState,

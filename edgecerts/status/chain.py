@@ -13,7 +13,7 @@ from edgecerts.observed.inventory import Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts, is_issued_by
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.model import BlockCode, HazardCode, ReasonCode, Remark
-from edgecerts.plan.status_model import FileReason, IdentityState
+from edgecerts.status.model import FileReason, IdentityState
 
 _ISSUER = frozenset({ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 _OTHER_AUTHORITY_DECLARED = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.SUBJECT_CHANGED})

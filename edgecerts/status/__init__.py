@@ -1,0 +1,1 @@
+"""What exists and when it ends, in one word for each identity: the plan's own facts and checks, read for people."""
