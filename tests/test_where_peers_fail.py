@@ -111,7 +111,8 @@ def test_an_expired_certificate_is_renewed_with_its_key(settled: Project) -> Non
     before = read_certificate(settled.output / f"{SERVER}.pem")
     settled.now = NOW + timedelta(days=826)
     assert actions(settled) == {"broker/plant-a/certificate": "renew", "client/MyEACM/certificate": "renew"}
-    assert "expired" in settled.run("plan").out
+    plan = json.loads(settled.run("plan", "--format", "json").out)
+    assert {reason["code"] for change in plan["changes"] for reason in change["reasons"]} == {"expired"}
     settled.apply()
     after = read_certificate(settled.output / f"{SERVER}.pem")
     assert spki(before.public_key()) == spki(after.public_key())
@@ -334,6 +335,35 @@ def test_a_clock_that_is_a_year_behind_plans_nothing_and_signs_nothing(settled: 
     result = settled.run("apply")
     assert result.code in (1, 4)
     assert public_files(settled) == before
+
+
+def test_a_clock_that_is_a_year_behind_signs_nothing_below_an_older_authority_either(project: Project) -> None:
+    project.now = NOW - timedelta(days=600)
+    project.write(SMALL)
+    project.apply()
+    project.now = NOW
+    project.apply()
+    project.write(SMALL + "  new:\n")
+    project.now = NOW - timedelta(days=365)
+    before = public_files(project)
+    assert codes(project, "hazards") == {("clock-behind", "ca")}
+    assert project.run("apply").code == 4
+    assert public_files(project) == before
+    assert project.run("apply", "--allow", "clock-behind").code == 0
+
+
+def test_a_second_authority_is_trusted_from_the_day_it_is_declared_to_the_day_it_is_not(settled: Project) -> None:
+    """Trust first, then issue, then retire: the way to another authority without an outage."""
+    shutil.copy(another_plant(settled).output / "ca/ca.pem", settled.folder / "next-ca.pem")
+    trusts = {"broker/plant-a/trust": "update", "client/MyEACM/trust": "update"}
+    settled.write(with_authority("also_trust: [{ca: next-ca.pem}]"))
+    assert actions(settled) == trusts
+    settled.apply()
+    assert actions(settled) == {}
+    settled.write(SMALL)
+    assert actions(settled) == trusts
+    settled.apply()
+    assert actions(settled) == {}
 
 
 def test_a_clock_that_was_a_year_ahead_once_does_not_bind_for_ever(project: Project) -> None:
