@@ -76,10 +76,6 @@ class Workshop:
         else:
             self.folder.delete(artifact.path)
 
-    def forget(self, address: Address) -> None:
-        """Drops a key that is no longer needed, so that a fleet does not fill the memory."""
-        self._made_keys.pop(str(address), None)
-
     def _write_text(self, artifact: TextArtifact) -> None:
         found = self.inventory.texts[artifact.path]
         content = merge_section(found.value or "", artifact.content)
@@ -134,6 +130,9 @@ class Workshop:
             self.folder.replace(artifact.path, pem, mode=artifact.mode)
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
+        else:
+            # Nothing else needs this key, and a fleet's would fill the memory.
+            self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
 
     def _write_trust(self, artifact: TrustArtifact) -> None:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)

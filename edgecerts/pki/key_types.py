@@ -14,7 +14,3 @@ class KeyType(enum.StrEnum):
     EC_P384 = "ec-p384"
     EC_P521 = "ec-p521"
     ED25519 = "ed25519"
-
-    @property
-    def is_rsa(self) -> bool:
-        return self.value.startswith("rsa-")

@@ -60,19 +60,6 @@ class Subject:
         pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
         return tuple((name, value) for name, value in pairs if value is not None)
 
-    def __str__(self) -> str:
-        return ", ".join(f"{_SHORT_NAMES[name]}={value}" for name, value in self.items())
-
-
-_SHORT_NAMES = {
-    "country": "C",
-    "state": "ST",
-    "locality": "L",
-    "organization": "O",
-    "organizational_unit": "OU",
-    "common_name": "CN",
-    "email": "emailAddress",
-}
 
 SUBJECT_LENGTHS = {
     "country": 2,
