@@ -132,7 +132,12 @@ class Plants:
             key.write_bytes(pem)
             key.chmod(0o600)
         plant = make_plant(folder, _manifest(ca_type))
-        slow = (pair.private_key for key_type in ALL_TYPES if key_type.is_rsa for pair in _pairs(plant, key_type))
+        slow = (
+            pair.private_key
+            for key_type in ALL_TYPES
+            if key_type.value.startswith("rsa")
+            for pair in _pairs(plant, key_type)
+        )
         self._slow_keys = {path.relative_to(plant.output).as_posix(): path.read_bytes() for path in slow}
         return plant
 

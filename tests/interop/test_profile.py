@@ -141,7 +141,9 @@ def test_a_leaf_has_a_key_of_the_declared_type_and_may_use_it_as_that_type_can(
 ) -> None:
     for pair in (plants[ca_type].broker(leaf_type), plants[ca_type].client(leaf_type)):
         certificate = pair.load()
-        expected = {"digital_signature", "key_encipherment"} if leaf_type.is_rsa else {"digital_signature"}
+        expected = (
+            {"digital_signature", "key_encipherment"} if leaf_type.value.startswith("rsa") else {"digital_signature"}
+        )
         assert key_usage(certificate) == expected
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         assert constraints == x509.BasicConstraints(ca=False, path_length=None)
@@ -150,7 +152,7 @@ def test_a_leaf_has_a_key_of_the_declared_type_and_may_use_it_as_that_type_can(
 
 
 def _key_description(key_type: KeyType) -> str:
-    if key_type.is_rsa:
+    if key_type.value.startswith("rsa"):
         return f"Private-Key: ({key_type.removeprefix('rsa-')} bit, 2 primes)"
     curves = {KeyType.EC_P256: "NIST CURVE: P-256", KeyType.EC_P384: "NIST CURVE: P-384"}
     return {**curves, KeyType.EC_P521: "NIST CURVE: P-521", KeyType.ED25519: "ED25519 Private-Key:"}[key_type]
@@ -161,7 +163,7 @@ def test_every_rsa_key_has_the_exponent_that_every_stack_takes(plants: Plants, c
     keys = [certificate.public_key() for certificate in certificates(plants[ca_type])]
     exponents = [key.public_numbers().e for key in keys if isinstance(key, rsa.RSAPublicKey)]
     # A broker and a client of each of the three sizes, and perhaps the authority.
-    assert exponents == [65537] * (7 if ca_type.is_rsa else 6)
+    assert exponents == [65537] * (7 if ca_type.value.startswith("rsa") else 6)
 
 
 @every_ca_type
@@ -219,7 +221,13 @@ def test_the_signature_uses_the_hash_that_fits_the_authoritys_key(plants: Plants
         used = certificate.signature_hash_algorithm
         assert (type(used) if used else None) is expected
         parameters = certificate.signature_algorithm_parameters
-        kind = padding.PKCS1v15 if ca_type.is_rsa else ec.ECDSA if ca_type.startswith("ec-") else type(None)
+        kind = (
+            padding.PKCS1v15
+            if ca_type.value.startswith("rsa")
+            else ec.ECDSA
+            if ca_type.startswith("ec-")
+            else type(None)
+        )
         assert isinstance(parameters, kind)
 
 
