@@ -714,7 +714,7 @@ def chmod(world: World, chance: random.Random) -> str:
     if chance.random() < 0.3:
         path, mode = path.parent, chance.choice([0o755, 0o770, 0o700])
     else:
-        mode = chance.choice([0o644, 0o666, 0o640, 0o400, *([0o000] if path.suffix == ".key" else [])])
+        mode = chance.choice([0o644, 0o666, 0o640, *([0o400, 0o000] if path.suffix == ".key" else [])])
     path.chmod(mode)
     return f"chmod {mode:o} {path.relative_to(world.output)}"
 
