@@ -10,6 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.errors import StorageError
 from tests.conftest import NOW, SMALL, Project, Result
 from tests.reissue import reissue_authority
 
@@ -240,3 +242,89 @@ def test_a_delivered_clients_name_is_not_given_to_another_clients_key(project: P
     result = project.run("apply", "--format", "json")
     assert result.code == 4
     assert refused_codes(result) == {"foreign-file"}
+
+
+def test_an_authority_whose_key_is_elsewhere_gets_no_other_key(project: Project) -> None:
+    project.write(ONLY_CA)
+    project.apply()
+    (project.output / "ca/ca.key").unlink()
+    shutil.rmtree(project.output / "issued")
+    before = project.files()
+    project.write(ONLY_CA.replace("Test CA}", "Test CA, key_type: ec-p384}"))
+    result = project.run("apply", "--format", "json")
+    assert result.code == 1
+    assert refused_codes(result) == {"issuer-key-not-here"}
+    assert project.files() == before
+
+
+@pytest.mark.parametrize("change", ["common_name: Other CA", "common_name: Test CA, key_type: ec-p384"])
+def test_an_authority_is_not_replaced_in_silence_where_nothing_of_it_is_handed_out_here(
+    project: Project, change: str
+) -> None:
+    project.write(ONLY_CA)
+    project.apply()
+    project.write(ONLY_CA.replace("common_name: Test CA", change))
+    result = project.run("apply", "--format", "json")
+    assert result.code == 4
+    assert refused_codes(result) == {"ca-replaced"}
+
+
+@pytest.mark.parametrize("failing", ["append", "create"])
+def test_a_new_key_that_gets_no_certificate_is_taken_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    project.write(SMALL)
+    project.apply()
+    paths = ("ca/ca.key", "clients/MyEACM/client.key", "brokers/plant-a/server.key")
+    before = {path: (project.output / path).read_bytes() for path in paths}
+
+    def fail(self: OutputFolder, path: str, content: object, *, mode: int) -> None:
+        raise StorageError("no space left on device")
+
+    monkeypatch.setattr(OutputFolder, failing, fail)
+    for address in ("ca", "client/MyEACM"):
+        result = project.run("apply", "--replace", address, "--allow", "ca-replaced")
+        assert result.code == 1
+    assert {path: (project.output / path).read_bytes() for path in paths} == before
+    monkeypatch.undo()
+    for module in ("edgecerts.cli.plan", "edgecerts.cli.apply"):
+        monkeypatch.setattr(f"{module}.current_time", lambda: project.now)
+    assert project.run("plan").out.endswith("Nothing to do: 11 files as declared.\n")
+
+
+def test_a_replaced_key_is_kept_for_its_owner_alone(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    key = project.output / "clients/MyEACM/client.key"
+    old = key.read_bytes()
+    key.chmod(0o644)
+    assert project.run("apply", "--replace", "client/MyEACM").code == 0
+    (kept,) = (project.output / ".edgecerts/replaced").iterdir()
+    assert kept.read_bytes() == old
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_target_is_never_half_a_pair(project: Project) -> None:
+    project.write(SMALL)
+    result = project.run("apply", "--target", "client/MyEACM/private-key")
+    assert result.code == 0
+    assert (project.output / "clients/MyEACM/client.pem").exists()
+
+
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01", "9999-12-31T23:59:59-05:00", "yesterday"])
+def test_a_time_out_of_range_is_a_usage_error(project: Project, when: str) -> None:
+    project.write(SMALL)
+    for command in ("plan", "status"):
+        assert project.run(command, "--at", when).code == 64
+
+
+def test_a_leaf_is_not_handed_out_as_an_authority(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    shutil.copy(project.output / "clients/MyEACM/client.pem", project.folder / "old.pem")
+    project.write(SMALL.replace("Test CA}", "Test CA, also_trust: [{ca: old.pem}]}"))
+    before = project.files()
+    result = project.run("apply", "--format", "json")
+    assert result.code == 1
+    assert refused_codes(result) == {"also-trust-unreadable"}
+    assert project.files() == before

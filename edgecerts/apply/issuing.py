@@ -53,6 +53,7 @@ class Workshop:
     now: datetime
     job: str
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
+    _set_aside: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def make(self, change: Change) -> None:
         """Carries out one change.
@@ -76,6 +77,18 @@ class Workshop:
         else:
             self.folder.delete(artifact.path)
 
+    def undo_rekey(self, identity: str) -> bool:
+        """Puts an identity's old private key back where its new certificate could not be made.
+
+        Returns:
+            whether there was one to put back.
+        """
+        if identity not in self._set_aside:
+            return False
+        self.folder.put_back(*self._set_aside.pop(identity))
+        self._made_keys.pop(str(Address(identity=identity, part="private-key")), None)
+        return True
+
     def _write_text(self, artifact: TextArtifact) -> None:
         found = self.inventory.texts[artifact.path]
         content = merge_section(found.value or "", artifact.content)
@@ -95,7 +108,9 @@ class Workshop:
         if action is Action.CREATE:
             self.folder.create(artifact.path, pem, mode=artifact.mode)
         elif action is Action.REKEY:
-            self.folder.set_aside(artifact.path, self._stamp())
+            kept = self.folder.set_aside(artifact.path, self._stamp())
+            if kept is not None:
+                self._set_aside[artifact.address.identity] = (kept, artifact.path)
             self.folder.create(artifact.path, pem, mode=artifact.mode)
         else:
             self.folder.replace(artifact.path, pem, mode=artifact.mode)
@@ -128,6 +143,7 @@ class Workshop:
             self.folder.create(artifact.path, pem, mode=artifact.mode)
         else:
             self.folder.replace(artifact.path, pem, mode=artifact.mode)
+        self._set_aside.pop(artifact.address.identity, None)
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
         else:

@@ -102,14 +102,15 @@ class OutputFolder:
             finally:
                 os.close(descriptor)
 
-    def set_aside(self, path: str, stamp: str) -> None:
+    def set_aside(self, path: str, stamp: str) -> str | None:
         """Moves a private key that is replaced or pruned to the local folder, where it is kept for a while.
-
-        A key that is not there is nothing to move.
 
         Args:
             path: the key's.
             stamp: tells it from others of the same path.
+
+        Returns:
+            where it is kept; None where there was no key to move.
         """
         kept = f"{_REPLACED}/{stamp}-{secrets.token_hex(4)}-{path.replace('/', '-')}"
         with (
@@ -118,10 +119,27 @@ class OutputFolder:
             self._folder(kept) as (keep, new_name),
         ):
             if not _exists(name, folder):
-                return
+                return None
             os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=keep)
+            with contextlib.suppress(OSError):
+                # A copy of this folder may not be as private as this one. A link has no mode of its own.
+                descriptor = os.open(new_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=keep)
+                os.fchmod(descriptor, PRIVATE_KEY_MODE)
+                os.close(descriptor)
             os.fsync(keep)
             os.fsync(folder)
+            return kept
+
+    def put_back(self, kept: str, path: str) -> None:
+        """Undoes `set_aside`, in place of whatever has the key's name by now.
+
+        Raises:
+            StorageError: it could not be moved back, and is still where it was kept.
+        """
+        with self._reporting(path), self._folder(path) as (folder, name), self._folder(kept) as (keep, kept_name):
+            os.rename(kept_name, name, src_dir_fd=keep, dst_dir_fd=folder)
+            os.fsync(folder)
+            os.fsync(keep)
 
     def delete(self, path: str) -> None:
         """Removes a public file, then its folder if nothing is left in it.

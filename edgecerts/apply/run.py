@@ -111,9 +111,8 @@ def run_apply(run: Run) -> ApplyReport:
         outcomes = _carry_out(plan, workshop, run.on_progress)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
-        confirmed = {
-            address: _confirm(outcome, settled, frozenset(again.unmanaged)) for address, outcome in outcomes.items()
-        }
+        unmanaged = frozenset(again.unmanaged)
+        confirmed = {address: _confirm(outcome, settled, unmanaged) for address, outcome in outcomes.items()}
         return _report(run, selection, confirmed, after)
 
 
@@ -158,9 +157,25 @@ def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[
             outcomes[str(change.address)] = Outcome(
                 change=change, status=Status.FAILED, error=error.message, hint=error.hint
             )
+            _undo_rekey(workshop, identity, outcomes)
         else:
             outcomes[str(change.address)] = Outcome(change=change, status=Status.DONE)
     return outcomes
+
+
+def _undo_rekey(workshop: Workshop, identity: str, outcomes: dict[str, Outcome]) -> None:
+    """A new key without its certificate serves nobody: the old pair stays together."""
+    rekeyed = outcomes.get(f"{identity}/private-key")
+    try:
+        if workshop.undo_rekey(identity) and rekeyed is not None:
+            outcomes[str(rekeyed.change.address)] = replace(
+                rekeyed, status=Status.FAILED, error="its certificate could not be made, so the old key was put back"
+            )
+    except EdgecertsError as error:
+        if rekeyed is not None:
+            outcomes[str(rekeyed.change.address)] = replace(
+                rekeyed, status=Status.FAILED, error=error.message, hint="the old key is in .edgecerts/replaced"
+            )
 
 
 def _encrypts(change: Change) -> bool:
@@ -196,8 +211,10 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         everything[remark.address] = Outcome(
             change=changes[remark.address], status=Status.BLOCKED, error=remark.message, hint=remark.hint
         )
+    refusals = _refusals(plan)
     for change in plan.refused:
-        everything[str(change.address)] = Outcome(change=change, status=Status.REFUSED, error=_refusal(plan, change))
+        hazard = refusals.get(change.address.identity, refusals.get("", ""))
+        everything[str(change.address)] = Outcome(change=change, status=Status.REFUSED, error=hazard)
     ordered = [everything[str(change.address)] for change in plan.changes if str(change.address) in everything]
     done = [outcome.change for outcome in ordered if outcome.status is Status.DONE]
     made = [change.artifact for change in done]
@@ -217,10 +234,8 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
     )
 
 
-def _refusal(plan: Plan, change: Change) -> str:
-    """The hazard that a change is refused for."""
-    return next(
-        hazard.code
-        for hazard in plan.refusals
-        if HazardCode(hazard.code).refuses_everything or hazard.address == change.address.identity
-    )
+def _refusals(plan: Plan) -> dict[str, str]:
+    """The hazard that each identity is refused for; the whole run's stands under the empty name."""
+    refusals = {hazard.address: hazard.code for hazard in plan.refusals}
+    whole_run = [hazard.code for hazard in plan.refusals if HazardCode(hazard.code).refuses_everything]
+    return {"": whole_run[0]} if whole_run else refusals

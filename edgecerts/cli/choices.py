@@ -12,6 +12,9 @@ from edgecerts.manifest.nodes import Scalar
 from edgecerts.plan.model import HazardCode
 from edgecerts.plan.options import MISSING_KEYS, PlanOptions, check_addresses
 
+# Lifetimes of a hundred years must still fit into a certificate's calendar (RFC 5280 §4.1.2.5).
+_FIRST_YEAR, _LAST_YEAR = 1950, 9800
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choices:
@@ -54,6 +57,8 @@ def parse_time(text: str) -> datetime:
         if len(text) > len("2027-03-01"):
             raise UsageError(f"--at: '{text}' has no time zone", hint=f"write {text}Z for UTC")
         moment = moment.replace(tzinfo=UTC)
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise UsageError(f"--at: '{text}' is out of range", hint=f"a year from {_FIRST_YEAR} to {_LAST_YEAR}")
     return moment.astimezone(UTC).replace(microsecond=0)
 
 

@@ -179,8 +179,8 @@ def _judge(
     reasons = check_certificate(given) + extra_certificates(certificates)
     reasons += (REPLACE,) if new_key or remade else ()
     other_type = any(reason.code is ReasonCode.KEY_TYPE_CHANGED for reason in reasons)
-    # A damaged key stays where it is until somebody asks for another by name.
-    if new_key or (other_type and key.state is not State.UNREADABLE):
+    # A key that is damaged or elsewhere stays until somebody asks for another by name.
+    if new_key or (other_type and key.state not in (State.UNREADABLE, State.ABSENT)):
         return _rekey(plan, reasons, now, forbidden)
     _notice_pin(plan, facts)
     return _renew(plan, key, facts, reasons, now)
@@ -202,7 +202,14 @@ def _rekey(plan: IdentityPlan, reasons: tuple[Reason, ...], now: datetime, obsta
         return NOT_JUDGED
     _notice_unencrypted_key(plan)
     name = build_name(identity.certificate.spec.subject)
-    return IssuerView(judged=True, name=name_text(name), name_der=name.public_bytes(), new_key=True, period=period)
+    return IssuerView(
+        judged=True,
+        name=name_text(name),
+        name_der=name.public_bytes(),
+        new_key=True,
+        replaces=identity.certificate.path,
+        period=period,
+    )
 
 
 def _renew(
@@ -245,7 +252,8 @@ def _renew(
         blocked = _in_its_name(obstacle) or NOT_JUDGED.obstacle
         return replace(view, name=name_text(old), name_der=old.public_bytes(), obstacle=blocked)
     plan.notice(NoticeCode.TRUST_RENEWED, f"ca.pem is new; the old one works until {facts.not_after:%Y-%m-%d}")
-    return replace(view, facts=None, period=period)
+    renamed = identity.certificate.path if name != facts.certificate.subject else None
+    return replace(view, facts=None, replaces=renamed, period=period)
 
 
 def _plan_key(plan: IdentityPlan, key: Observed[KeyFacts]) -> None:

@@ -1,4 +1,4 @@
-"""What `apply` refuses for the whole run unless it is allowed by name."""
+"""What `apply` refuses for the whole run unless it is allowed by name, and the evidence for it."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -34,16 +34,20 @@ def find_replaced_authority(graph: Graph, inventory: Inventory, issuer: IssuerVi
     """
     if not issuer.judged:
         return None
+    logged = frozenset(entry.sha256 for entry in inventory.log)
     for identity in graph.end_entities:
-        path = _chains_to_another(identity, inventory, issuer)
+        path = _chains_to_another(identity, inventory, issuer, logged)
         if path is not None:
             return path
-    if issuer.new_key:
-        return next(find_evidence(graph, inventory), None)
-    return None
+    if issuer.replaces is not None:
+        # Who holds copies of it is not known here: they may all have been delivered.
+        return issuer.replaces
+    return next(find_evidence(graph, inventory), None) if issuer.new_key else None
 
 
-def _chains_to_another(identity: Identity, inventory: Inventory, issuer: IssuerView) -> str | None:
+def _chains_to_another(
+    identity: Identity, inventory: Inventory, issuer: IssuerView, logged: frozenset[str]
+) -> str | None:
     copies = copies_of_authority(identity, inventory)
     if any(issuer.is_certificate(facts) for facts in copies):
         return None
@@ -53,9 +57,8 @@ def _chains_to_another(identity: Identity, inventory: Inventory, issuer: IssuerV
     if not found.value or not issuer.issuer_reasons(found.value[0]):
         return None
     facts, key = found.value[0], inventory.private_keys[identity.private_key.path]
-    logged = any(entry.sha256 == facts.sha256 for entry in inventory.log)
-    beside = key.state is State.LOCKED or (key.value is not None and key.value.spki_sha256 == facts.spki_sha256)
-    return identity.certificate.path if logged or beside else None
+    beside = key.value is not None and key.value.spki_sha256 == facts.spki_sha256
+    return identity.certificate.path if beside or facts.sha256 in logged else None
 
 
 def ca_replaced(evidence: str) -> Remark:

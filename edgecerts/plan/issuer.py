@@ -1,6 +1,5 @@
 """The authority as its end entities see it: as it will be once this plan is carried out."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgecerts.desired.graph import Graph, Identity
@@ -32,6 +31,7 @@ class IssuerView:
         spki_sha256: of its public key; None where that is not known.
         public_key: None where that is not known, or not made yet.
         new_key: it will get another key, so that nothing which exists chains to it.
+        replaces: the path of an authority's certificate whose key or name this plan gives up, or None.
         period: of its certificate, existing or planned; None where there will be none.
         obstacle: what keeps it from signing, or None.
     """
@@ -44,6 +44,7 @@ class IssuerView:
     spki_sha256: str | None = None
     public_key: PublicKey | None = None
     new_key: bool = False
+    replaces: str | None = None
     period: Period | None = None
     obstacle: Obstacle | None = None
 
@@ -91,7 +92,7 @@ def find_lineage(graph: Graph, inventory: Inventory, *, key: KeyFacts | None) ->
         graph, inventory: where to look: copies of its certificate first, then what it issued.
         key: the private key that is there; None where it is locked. What another key left behind does not count.
     """
-    for facts in _copies(graph, inventory):
+    for facts in find_copies(graph, inventory):
         if key is None or key.spki_sha256 == facts.spki_sha256:
             return Lineage(name=facts.certificate.subject, key_id=facts.subject_key_id)
     for identity in graph.end_entities:
@@ -101,9 +102,10 @@ def find_lineage(graph: Graph, inventory: Inventory, *, key: KeyFacts | None) ->
     return None
 
 
-def _copies(graph: Graph, inventory: Inventory) -> Iterator[CertificateFacts]:
-    for identity in graph.end_entities:
-        yield from copies_of_authority(identity, inventory)
+def find_copies(graph: Graph, inventory: Inventory) -> tuple[CertificateFacts, ...]:
+    """The different certificates of authorities that are handed out in this folder."""
+    copies = (facts for identity in graph.end_entities for facts in copies_of_authority(identity, inventory))
+    return tuple({facts.sha256: facts for facts in copies}.values())
 
 
 def copies_of_authority(identity: Identity, inventory: Inventory) -> tuple[CertificateFacts, ...]:

@@ -247,7 +247,7 @@ class Delivery:
     Attributes:
         address: the identity.
         host: the common name: where clients dial a broker, or who a client is.
-        folder: the identity's folder; `files` lie in it, relative to the output folder.
+        files: those with new content, relative to the output folder.
         key_changed: the private key is new.
         trust_changed: ca.pem is new.
         restart: a reload is not enough, because a broker reads ca.pem only when it starts.

@@ -1,6 +1,6 @@
 """From desired and observed to a plan, in one pure call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from edgecerts.desired.graph import Graph, Identity, PrivateKeyArtifact
@@ -78,7 +78,7 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=(*_notices(graph, inventory, plans, issuer, now), *leftover_notices),
+        notices=_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
         deliver=plan_deliveries(graph.end_entities, pending),
@@ -118,7 +118,11 @@ def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change
         return changes
     identities = {target for target in options.targets if target.count("/") < 2} | {"ca", "folder"}
     wanted = {target for target in options.targets if target.count("/") == 2}
-    parts = {(target.rpartition("/")[0], "private-key") for target in wanted if target.endswith("/certificate")}
+    # A private key and its certificate are one unit.
+    pairs = {"certificate": "private-key", "private-key": "certificate"}
+    parts = {
+        (identity, pairs[part]) for identity, _, part in (target.rpartition("/") for target in wanted) if part in pairs
+    }
     return tuple(
         change
         for change in changes
@@ -126,6 +130,11 @@ def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change
         or str(change.address) in wanted
         or (change.address.identity, change.address.part) in parts
     )
+
+
+def _concerning(identities: Container[str], notices: tuple[Remark, ...], options: PlanOptions) -> tuple[Remark, ...]:
+    """The notices about what a restricted run is about."""
+    return tuple(notice for notice in notices if not options.targets or notice.address in identities)
 
 
 def _notices(

@@ -64,4 +64,10 @@ def _unreadable_authority(artifact: TrustArtifact, inventory: Inventory) -> Obst
                 message=f"{entry.ca}, named in `ca.also_trust`: {other.problem or 'there is no such file'}",
                 hint="its path is relative to the manifest, and it holds PEM certificates",
             )
+        if any(facts.is_ca is False for facts in other.value or ()):
+            return Obstacle(
+                code=BlockCode.ALSO_TRUST_UNREADABLE,
+                message=f"{entry.ca}, named in `ca.also_trust`, holds a certificate that is no authority's",
+                hint="name the file of the other authority's own certificate, often ca.pem",
+            )
     return None

@@ -108,9 +108,10 @@ class _Comparison:
             matched.setdefault(change.identity, []).append(now)
             if change.address in pending:
                 self.selected.add(change.address)
+        appeared = _find_appeared(self.fresh, self.saved)
         for identity, changes in matched.items():
             self._check_basis(identity, changes)
-            self._check_hazards(identity, changes)
+            self._check_hazards(changes, appeared.get(identity, []) + appeared.get("", []))
 
     def hold_back_dependents(self) -> None:
         """Takes back what is stale and what depends on it, until nothing is left to take back."""
@@ -147,13 +148,10 @@ class _Comparison:
         elif identity != FOLDER and (authority is None or authority.files != self.digests.files(CA)):
             self._mark_all(changes, StaleCode.FILES_CHANGED, "the authority's certificate is not what it was")
 
-    def _check_hazards(self, identity: str, changes: list[Change]) -> None:
+    def _check_hazards(self, changes: list[Change], appeared: list[Remark]) -> None:
         """What was allowed was allowed for what the saved plan listed, and not for the same elsewhere."""
-        for hazard in self.fresh.hazards:
-            concerns = HazardCode(hazard.code).refuses_everything or hazard.address == identity
-            allowed = HazardCode(hazard.code) in self.fresh.allowed
-            if concerns and allowed and (hazard.code, hazard.address) not in self.saved.hazards:
-                self._mark_all(changes, StaleCode.HAZARD_APPEARED, f"{hazard.code} was not reviewed: {hazard.message}")
+        for hazard in appeared:
+            self._mark_all(changes, StaleCode.HAZARD_APPEARED, f"{hazard.code} was not reviewed: {hazard.message}")
 
     def _mark_all(self, changes: list[Change], code: StaleCode, message: str) -> None:
         for change in changes:
@@ -161,6 +159,16 @@ class _Comparison:
 
     def _mark(self, address: str, code: StaleCode, message: str) -> None:
         self.stale.setdefault(address, Remark(code=code.value, address=address, message=message))
+
+
+def _find_appeared(fresh: Plan, saved: SavedPlan) -> dict[str, list[Remark]]:
+    """The allowed hazards that the saved plan does not list, by identity; the whole run's under the empty name."""
+    appeared: dict[str, list[Remark]] = {}
+    for hazard in fresh.hazards:
+        code = HazardCode(hazard.code)
+        if code in fresh.allowed and (hazard.code, hazard.address) not in saved.hazards:
+            appeared.setdefault("" if code.refuses_everything else hazard.address, []).append(hazard)
+    return appeared
 
 
 def _find_difference(saved: SavedChange, fresh: Change) -> str | None:
