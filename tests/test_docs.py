@@ -288,8 +288,13 @@ def test_the_subjects_of_the_openssl_commands_are_those_of_their_manifest() -> N
     manifest = parse_manifest(blocks(text, "yaml")[0].encode(), source="from-openssl.md")
     subjects = [entity.subject for entity in manifest.authorities]
     subjects += [entity.subject for entity in manifest.brokers + manifest.clients]
-    typed = [subject.replace("/", ", ") for subject in re.findall(r'-subj "/([^"]+)"', text)]
-    assert typed == [str(subject) for subject in subjects]
+    typed = [dict(part.split("=") for part in given.split("/")) for given in re.findall(r'-subj "/([^"]+)"', text)]
+    short = ("C", "ST", "L", "O", "OU", "CN", "emailAddress")
+    fields = ("country", "state", "locality", "organization", "organizational_unit", "common_name", "email")
+    assert typed == [
+        {name: value for name, field in zip(short, fields, strict=True) if (value := getattr(subject, field))}
+        for subject in subjects
+    ]
 
 
 def test_the_files_that_mosquitto_is_given_exist(project: Project) -> None:

@@ -33,7 +33,7 @@ from edgecerts.pki.private_keys import (
     spki_sha256,
 )
 from edgecerts.pki.x509_names import name_text
-from edgecerts.plan.model import Action, Change, KeySource
+from edgecerts.plan.model import Action, Change, KeySource, rfc3339
 
 
 @dataclass(kw_only=True)
@@ -183,17 +183,13 @@ class Workshop:
             address=str(change.address),
             issuer_key=issuer_key,
             subject=name_text(facts.certificate.subject),
-            not_before=_rfc3339(facts.not_before),
-            not_after=_rfc3339(facts.not_after),
+            not_before=rfc3339(facts.not_before),
+            not_after=rfc3339(facts.not_after),
             spki_sha256=facts.spki_sha256,
             sha256=facts.sha256,
             action=change.action.value,
             reasons=tuple(reason.code.value for reason in change.reasons),
-            issued_at=_rfc3339(self.now.replace(microsecond=0)),
+            issued_at=rfc3339(self.now.replace(microsecond=0)),
             issued_by=self.job,
             version=__version__,
         )
-
-
-def _rfc3339(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

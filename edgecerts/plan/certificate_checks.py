@@ -14,7 +14,7 @@ from edgecerts.pki.certificates import Period, is_signed_by_key
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.issuer import IssuerView
-from edgecerts.plan.model import Reason, ReasonCode
+from edgecerts.plan.model import Reason, ReasonCode, rfc3339
 
 LIFETIME_TOLERANCE = timedelta(hours=25)
 """A lifetime within this of the declared one is as declared: backdating and a day's rounding are not a change ..."""
@@ -265,11 +265,6 @@ def format_duration(duration: timedelta) -> str:
     if days >= 2 and abs(duration - timedelta(days=days)) < timedelta(hours=2):
         return f"{days}d"
     return f"{round(duration / timedelta(hours=1))}h"
-
-
-def rfc3339(moment: datetime) -> str:
-    """A UTC instant in whole seconds (RFC 3339 §5.6)."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _permits(found: frozenset[str] | None, wanted: frozenset[str]) -> bool:

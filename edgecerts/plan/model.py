@@ -344,3 +344,8 @@ def select_pending(
         and str(change.address) not in blocked
         and change.address.identity not in refused
     )
+
+
+def rfc3339(moment: datetime) -> str:
+    """A UTC instant in whole seconds, as plans, logs and JSON write it (RFC 3339 §5.6)."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
-from edgecerts.plan.model import Change, Delivery, Need, Plan, Reason, Remark, Value
+from edgecerts.plan.model import Change, Delivery, Need, Plan, Reason, Remark, Value, rfc3339
 
 FORMAT_VERSION = 1
 
@@ -69,11 +68,6 @@ def to_json(document: Document) -> str:
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     # A file name that is not UTF-8 becomes an escape, which JSON has as well.
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
-
-
-def rfc3339(moment: datetime) -> str:
-    """A UTC instant in whole seconds (RFC 3339 §5.6)."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def reason_document(reason: Reason) -> Document:

@@ -1,7 +1,8 @@
 """A status as one JSON document; `schemas/status.schema.json` describes it."""
 
 from edgecerts.plan.certificate_checks import format_duration
-from edgecerts.report.plan_json import FORMAT_VERSION, Document, reason_document, remark_documents, rfc3339, to_json
+from edgecerts.plan.model import rfc3339
+from edgecerts.report.plan_json import FORMAT_VERSION, Document, reason_document, remark_documents, to_json
 from edgecerts.status.model import Status, StatusRow
 
 

@@ -12,13 +12,13 @@ from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts, is_issued_by
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.plan.identity_plan import RENEWAL
 from edgecerts.plan.model import BlockCode, HazardCode, ReasonCode, Remark
 from edgecerts.status.model import FileReason, IdentityState
 
 _ISSUER = frozenset({ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 _OTHER_AUTHORITY_DECLARED = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.SUBJECT_CHANGED})
 _EXPOSED = frozenset({ReasonCode.MODE_CHANGED, ReasonCode.ENCRYPTION_CHANGED})
-_RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +129,7 @@ def is_keyless(look: Look) -> bool:
 
 def is_changed(look: Look) -> bool:
     """Something declared differs, and apply mends it."""
-    return bool(look.codes - _RENEWAL)
+    return bool(look.codes - RENEWAL)
 
 
 def is_due(look: Look) -> bool:
