@@ -328,3 +328,15 @@ def test_a_leaf_is_not_handed_out_as_an_authority(project: Project) -> None:
     assert result.code == 1
     assert refused_codes(result) == {"also-trust-unreadable"}
     assert project.files() == before
+
+
+def test_an_authority_gets_no_other_key_where_it_can_have_no_certificate(project: Project) -> None:
+    project.write(ONLY_CA)
+    project.apply()
+    before = project.files()
+    project.write(ONLY_CA.replace("Test CA}", "Test CA, key_type: ec-p384, not_after: 2026-01-01T00:00:00Z}"))
+    for flags in ((), ("--allow", "ca-replaced")):
+        result = project.run("apply", "--format", "json", *flags)
+        assert result.code == 1
+        assert refused_codes(result) == {"not-after-passed"}
+        assert project.files() == before

@@ -192,6 +192,9 @@ def _rekey(plan: IdentityPlan, reasons: tuple[Reason, ...], now: datetime, obsta
     causes = (ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED)
     why = tuple(reason for reason in reasons if reason.code in causes)
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
+    if obstacle is None and period is None:
+        # A new key without a certificate would be half an authority, and the old one would be gone.
+        obstacle = LIFETIME_PASSED
     if obstacle is not None:
         plan.block(identity.private_key, Action.REKEY, *why, obstacle=obstacle)
     else:
