@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 
 from edgecerts import __version__
-from edgecerts.cli.app import app
+from edgecerts.cli.app import HazardName, app
 from edgecerts.cli.exits import run
+from edgecerts.plan.model import HazardCode
 from edgecerts.schemas import schema_names, schema_text
 from tests.conftest import SMALL, Project
 
@@ -271,3 +272,8 @@ def test_a_file_name_that_a_terminal_would_obey_is_escaped(project: Project) -> 
     result = project.run("plan")
     assert "clients/\\x1b[31m\\udcff/client.pem" in result.out
     assert json.loads(project.run("plan", "--format", "json").out)["unmanaged"]
+
+
+def test_every_hazard_can_be_allowed_by_its_name() -> None:
+    """The command line has the names of its own, so that it starts without the planner."""
+    assert [name.value for name in HazardName] == [code.value for code in HazardCode]
