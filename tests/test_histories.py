@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgecerts.observed.issuance_log import parse_log
@@ -374,3 +375,18 @@ def test_a_certificate_with_any_one_bit_flipped_is_planned_for(project: Project,
         result = project.run("plan", "--format", "json")
         assert result.code == 0, (at, result.err)
         assert json.loads(result.out)["summary"]["no-op"] < 11
+
+
+def test_a_signature_whose_last_bit_is_said_to_be_unused_is_none(project: Project) -> None:
+    """Where the last bit is zero, the damaged octet still makes sense, and the library drops it."""
+    project.write(SMALL)
+    project.apply()
+    place = project.output / f"{CLIENT}.pem"
+    while read_certificate(place).signature[-1] & 1:
+        assert project.run("apply", "--replace", "client/MyEACM/certificate").code == 0
+    certificate = read_certificate(place)
+    damaged = bytearray(certificate.public_bytes(Encoding.DER))
+    assert damaged[-len(certificate.signature) - 1] == 0
+    damaged[-len(certificate.signature) - 1] = 1
+    place.write_bytes(x509.load_der_x509_certificate(bytes(damaged)).public_bytes(Encoding.PEM))
+    assert actions(project) == {"client/MyEACM/certificate": "update"}

@@ -203,6 +203,10 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
     """Whether the certificate carries a signature of this key. Says nothing about names, dates or usages."""
     signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    unused_bits = certificate.public_bytes(serialization.Encoding.DER)[-len(signature) - 1]
+    if unused_bits:
+        # A signature is whole octets (RFC 5280 4.1.1.3). OpenSSL refuses others; the library drops the count.
+        return False
     try:
         algorithm = certificate.signature_hash_algorithm
         if isinstance(public_key, ed25519.Ed25519PublicKey):
