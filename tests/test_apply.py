@@ -1,5 +1,6 @@
 """`apply` end to end: what is made, what is left alone, and what is said."""
 
+import errno
 import fcntl
 import json
 import os
@@ -7,9 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
-from edgecerts.apply.output_folder import OutputFolder
-from edgecerts.errors import StorageError
+from edgecerts.apply.file_system import FileSystem
 from tests.conftest import NOW, SMALL, Project
 from tests.readers import key_and_certificate_match, read_certificate
 
@@ -90,8 +91,8 @@ def test_every_file_is_private_from_its_first_byte(project: Project, monkeypatch
         project.apply()
     finally:
         os.umask(before)
-    log_lines = 3
-    assert sorted(modes_at_first_write) == [0o600] * (11) + [0o644] * log_lines
+    files, journals, lock, log_groups = 11, 2, 1, 2
+    assert sorted(modes_at_first_write) == [0o600] * (files + journals + lock) + [0o644] * log_groups
 
 
 def test_a_folder_that_was_made_too_wide_before_is_narrowed_when_a_key_goes_into_it(project: Project) -> None:
@@ -125,7 +126,7 @@ def test_adding_a_client_makes_its_files_alone(project: Project) -> None:
     after = project.files()
     new = {"clients/line-4/ca.pem", "clients/line-4/client.key", "clients/line-4/client.pem"}
     assert set(after) - set(before) == new
-    assert {name for name in before if before[name] != after[name]} == {"issued/2026.jsonl"}
+    assert {name for name in before if before[name] != after[name]} == {"issued/2026.jsonl", ".edgecerts/lock"}
     assert "Deliver to client line-4" in result.out
     assert "Deliver to broker" not in result.out
     certificate = read_certificate(project.output / "clients/line-4/client.pem")
@@ -144,24 +145,25 @@ def test_a_new_authority_is_the_first_and_the_last_thing_said(project: Project) 
     assert "Nothing to do" in plan.out
 
 
-def test_an_interrupted_first_run_is_finished_with_the_same_keys(
+def test_an_interrupted_first_run_is_finished_with_the_same_authority(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(SMALL)
-    create = OutputFolder.create
+    create = FileSystem.create
 
-    def failing(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
-        if path.endswith(".pem"):
+    def failing(self: FileSystem, name: str, folder: int, mode: int) -> int:
+        if name == "server.pem":
             raise KeyboardInterrupt
-        create(self, path, content, mode=mode)
+        return create(self, name, folder, mode)
 
-    monkeypatch.setattr(OutputFolder, "create", failing)
+    monkeypatch.setattr(FileSystem, "create", failing)
     result = project.run("apply")
     assert result.code == 130
     assert "Traceback" not in result.err
     key = (project.output / "ca/ca.key").read_bytes()
-    monkeypatch.undo()
-    project.now = NOW
+    assert not (project.output / "brokers").exists()
+    assert list((project.output / ".edgecerts/staging").iterdir()) == []
+    monkeypatch.setattr(FileSystem, "create", create)
     result = project.run("apply")
     assert result.code == 0, result.out + result.err
     assert (project.output / "ca/ca.key").read_bytes() == key
@@ -170,44 +172,43 @@ def test_an_interrupted_first_run_is_finished_with_the_same_keys(
 
 def test_when_one_identity_fails_the_others_go_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write(SMALL)
-    create = OutputFolder.create
+    create = FileSystem.create
 
-    def failing(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
-        if path == "brokers/plant-a/server.key":
-            raise StorageError("no space left on device")
-        create(self, path, content, mode=mode)
+    def failing(self: FileSystem, name: str, folder: int, mode: int) -> int:
+        if name == "server.key":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return create(self, name, folder, mode)
 
-    monkeypatch.setattr(OutputFolder, "create", failing)
+    monkeypatch.setattr(FileSystem, "create", failing)
     result = project.run("apply", "--format", "json")
     document = json.loads(result.out)
-    outcomes = {change["address"]: change["outcome"] for change in document["changes"]}
+    outcomes = {change["address"]: (change["outcome"], change["error"]) for change in document["changes"]}
     assert result.code == 1
-    assert outcomes["broker/plant-a/private-key"] == "failed"
-    assert outcomes["broker/plant-a/certificate"] == "skipped"
-    assert outcomes["client/MyEACM/certificate"] == "done"
-    assert not (project.output / "brokers/plant-a/server.pem").exists()
+    told = ("failed", "brokers/plant-a/server.key cannot be written: No space left on device")
+    assert outcomes["broker/plant-a/private-key"] == told
+    assert outcomes["broker/plant-a/certificate"] == told
+    assert outcomes["client/MyEACM/certificate"] == ("done", None)
+    assert not (project.output / "brokers/plant-a").exists()
     assert [delivery["address"] for delivery in document["deliver"]] == ["client/MyEACM"]
-    monkeypatch.undo()
 
 
 def test_a_certificate_is_on_record_before_it_is_visible(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
-    append, create = OutputFolder.append, OutputFolder.create
-
-    def watched_append(self: OutputFolder, path: str, line: str, *, mode: int) -> None:
-        order.append(json.loads(line)["address"])
-        append(self, path, line, mode=mode)
-
-    def watched_create(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
-        order.append(path)
-        create(self, path, content, mode=mode)
-
-    monkeypatch.setattr(OutputFolder, "append", watched_append)
-    monkeypatch.setattr(OutputFolder, "create", watched_create)
     project.write(SMALL)
+    visible: list[str] = []
+    rename = FileSystem.rename
+
+    def watched(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        rename(self, name, folder, new_name, new_folder)
+        lines = project.output / "issued/2026.jsonl"
+        text = lines.read_text() if lines.exists() else ""
+        recorded = {json.loads(line)["sha256"] for line in text.splitlines()}
+        for path in project.output.glob("*/**/*.pem"):
+            visible.append(path.name)
+            assert read_certificate(path).fingerprint(hashes.SHA256()).hex() in recorded
+
+    monkeypatch.setattr(FileSystem, "rename", watched)
     project.apply()
-    assert order.index("ca/certificate") < order.index("ca/ca.pem")
-    assert order.index("broker/plant-a/certificate") < order.index("brokers/plant-a/server.pem")
+    assert {"ca.pem", "server.pem", "client.pem"} <= set(visible)
 
 
 def test_the_issuance_log_has_a_line_for_each_certificate(project: Project) -> None:

@@ -1,14 +1,14 @@
 """Our lines in files that people may add to."""
 
+import errno
 import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.apply.file_system import FileSystem
 from edgecerts.desired.folder_files import merge_section, our_section
-from edgecerts.errors import StorageError
 from tests.conftest import SMALL, Project
 
 LINES = st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=20), max_size=5)
@@ -57,17 +57,17 @@ def test_a_key_is_encrypted_before_git_may_see_it(project: Project, monkeypatch:
     project.write(SMALL.replace("MyEACM:", "MyEACM: {password: {command: [echo, secret]}}"))
     key, ignore = project.output / "clients/MyEACM/client.key", project.output / ".gitignore"
     written: list[str] = []
-    replace = OutputFolder.replace
+    rename = FileSystem.rename
 
-    def watched(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
-        written.append(path)
-        if path == ".gitignore":
+    def watched(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        written.append(new_name)
+        if new_name == ".gitignore":
             assert key.read_bytes().startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
-        replace(self, path, content, mode=mode)
+        rename(self, name, folder, new_name, new_folder)
 
-    monkeypatch.setattr(OutputFolder, "replace", watched)
+    monkeypatch.setattr(FileSystem, "rename", watched)
     project.apply()
-    assert written == ["clients/MyEACM/client.key", ".gitignore"]
+    assert written == ["client.key", ".gitignore"]
     assert "!/clients/MyEACM/client.key" in ignore.read_text().splitlines()
 
 
@@ -76,9 +76,9 @@ def test_a_key_that_cannot_be_encrypted_stays_ignored(project: Project, monkeypa
     project.apply()
     project.write(SMALL.replace("MyEACM:", "MyEACM: {password: {command: [echo, secret]}}"))
 
-    def failing(self: OutputFolder, path: str, content: bytes, *, mode: int) -> None:
-        raise StorageError("no space left on device")
+    def failing(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(OutputFolder, "replace", failing)
+    monkeypatch.setattr(FileSystem, "rename", failing)
     assert project.run("apply").code == 1
     assert "client.key" not in (project.output / ".gitignore").read_text()

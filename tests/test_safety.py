@@ -1,5 +1,6 @@
 """What must never happen, each by the way in which it once did or could."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -10,8 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from edgecerts.apply.output_folder import OutputFolder
-from edgecerts.errors import StorageError
+from edgecerts.apply.file_system import FileSystem
 from tests.conftest import NOW, SMALL, Project, Result
 from tests.reissue import reissue_authority
 
@@ -269,7 +269,7 @@ def test_an_authority_is_not_replaced_in_silence_where_nothing_of_it_is_handed_o
     assert refused_codes(result) == {"ca-replaced"}
 
 
-@pytest.mark.parametrize("failing", ["append", "create"])
+@pytest.mark.parametrize("failing", ["open_to_append", "create", "exchange", "sync"])
 def test_a_new_key_that_gets_no_certificate_is_taken_back(
     project: Project, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -278,10 +278,10 @@ def test_a_new_key_that_gets_no_certificate_is_taken_back(
     paths = ("ca/ca.key", "clients/MyEACM/client.key", "brokers/plant-a/server.key")
     before = {path: (project.output / path).read_bytes() for path in paths}
 
-    def fail(self: OutputFolder, path: str, content: object, *, mode: int) -> None:
-        raise StorageError("no space left on device")
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(OutputFolder, failing, fail)
+    monkeypatch.setattr(FileSystem, failing, fail)
     for address in ("ca", "client/MyEACM"):
         result = project.run("apply", "--replace", address, "--allow", "ca-replaced")
         assert result.code == 1
@@ -300,8 +300,8 @@ def test_a_replaced_key_is_kept_for_its_owner_alone(project: Project) -> None:
     key.chmod(0o644)
     assert project.run("apply", "--replace", "client/MyEACM").code == 0
     (kept,) = (project.output / ".edgecerts/replaced").iterdir()
-    assert kept.read_bytes() == old
-    assert kept.stat().st_mode & 0o777 == 0o600
+    assert (kept / "client.key").read_bytes() == old
+    assert (kept / "client.key").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_target_is_never_half_a_pair(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Making one file of a plan: generating, signing and encoding, then handing it to the writer."""
+"""Making the content of one file of a plan: generating, signing and encoding. Writes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,12 +8,8 @@ from cryptography import x509
 
 from edgecerts import __version__
 from edgecerts.apply.key_ring import KeyRing
-from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
-    LOG_FOLDER,
-    PRIVATE_KEY_MODE,
-    PUBLIC_MODE,
     Address,
     CertificateArtifact,
     PrivateKeyArtifact,
@@ -36,9 +32,17 @@ from edgecerts.pki.x509_names import name_text
 from edgecerts.plan.model import Action, Change, KeySource, rfc3339
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """A file's content, and the line of the log that goes with a certificate."""
+
+    content: bytes = field(repr=False)
+    log_line: bytes = b""
+
+
 @dataclass(kw_only=True)
 class Workshop:
-    """What is at hand while a plan is carried out: the writer, the keys and what was made so far.
+    """What is at hand while a plan is carried out: the keys and what was made so far.
 
     Attributes:
         certificates: authorities' certificates by address, existing ones and those made in this run.
@@ -46,55 +50,34 @@ class Workshop:
         job: who runs this, for the issuance log.
     """
 
-    folder: OutputFolder
     inventory: Inventory
     keys: KeyRing
     certificates: dict[str, x509.Certificate]
     now: datetime
     job: str
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
-    _set_aside: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
-    def make(self, change: Change) -> None:
-        """Carries out one change.
+    def make(self, change: Change) -> Made:
+        """Makes what a change asks for.
 
         Raises:
-            EdgecertsError: it could not be made; the file is as it was.
+            EdgecertsError: it could not be made.
         """
         artifact = change.artifact
-        if change.action is Action.CHMOD:
-            self.folder.chmod(artifact.path, PRIVATE_KEY_MODE)
-        elif isinstance(artifact, TextArtifact):
-            self._write_text(artifact)
-        elif isinstance(artifact, PrivateKeyArtifact):
-            self._write_private_key(artifact, change.action)
-        elif isinstance(artifact, CertificateArtifact):
-            self._write_certificate(artifact, change)
-        elif isinstance(artifact, TrustArtifact):
-            self._write_trust(artifact)
-        elif artifact.is_private_key:
-            self.folder.set_aside(artifact.path, self._stamp())
-        else:
-            self.folder.delete(artifact.path)
+        if isinstance(artifact, TextArtifact):
+            return Made(content=self._make_text(artifact))
+        if isinstance(artifact, PrivateKeyArtifact):
+            return Made(content=self._make_private_key(artifact, change.action))
+        if isinstance(artifact, CertificateArtifact):
+            return self._make_certificate(artifact, change)
+        assert isinstance(artifact, TrustArtifact)  # noqa: S101 (what is left over is removed, and never made)
+        return Made(content=self._make_trust(artifact))
 
-    def undo_rekey(self, identity: str) -> bool:
-        """Puts an identity's old private key back where its new certificate could not be made.
-
-        Returns:
-            whether there was one to put back.
-        """
-        if identity not in self._set_aside:
-            return False
-        self.folder.put_back(*self._set_aside.pop(identity))
-        self._made_keys.pop(str(Address(identity=identity, part="private-key")), None)
-        return True
-
-    def _write_text(self, artifact: TextArtifact) -> None:
+    def _make_text(self, artifact: TextArtifact) -> bytes:
         found = self.inventory.texts[artifact.path]
-        content = merge_section(found.value or "", artifact.content)
-        self.folder.replace(artifact.path, content.encode("utf-8"), mode=artifact.mode)
+        return merge_section(found.value or "", artifact.content).encode("utf-8")
 
-    def _write_private_key(self, artifact: PrivateKeyArtifact, action: Action) -> None:
+    def _make_private_key(self, artifact: PrivateKeyArtifact, action: Action) -> bytes:
         address = str(artifact.address)
         made = action in (Action.CREATE, Action.REKEY)
         key = generate_private_key(artifact.key_type) if made else self.keys.opened[address]
@@ -105,18 +88,10 @@ class Workshop:
         # What cannot be opened again must not be the only copy of a key.
         if load_private_key(pem, password.reveal() if password is not None else None).public_key() != key.public_key():
             raise InvalidKeyError(f"the key for {artifact.path} does not read back as it was made")
-        if action is Action.CREATE:
-            self.folder.create(artifact.path, pem, mode=artifact.mode)
-        elif action is Action.REKEY:
-            kept = self.folder.set_aside(artifact.path, self._stamp())
-            if kept is not None:
-                self._set_aside[artifact.address.identity] = (kept, artifact.path)
-            self.folder.create(artifact.path, pem, mode=artifact.mode)
-        else:
-            self.folder.replace(artifact.path, pem, mode=artifact.mode)
         self._made_keys[address] = key
+        return pem
 
-    def _write_certificate(self, artifact: CertificateArtifact, change: Change) -> None:
+    def _make_certificate(self, artifact: CertificateArtifact, change: Change) -> Made:
         issuance = change.issuance
         assert issuance is not None  # noqa: S101 (the planner says how every certificate is issued)
         issuer_key = self._private_key(Address(identity=artifact.issuer.identity, part="private-key"))
@@ -136,27 +111,20 @@ class Workshop:
         )
         facts = describe_certificate(certificate)
         entry = self._log_entry(facts, change, issuer_key=spki_sha256(issuer_key.public_key()))
-        # On record before anybody can see it: a certificate that is lost can then still be revoked.
-        self.folder.append(f"{LOG_FOLDER}/{self.now:%Y}.jsonl", format_log_entry(entry), mode=PUBLIC_MODE)
-        pem = encode_certificates(certificate)
-        if change.action is Action.CREATE:
-            self.folder.create(artifact.path, pem, mode=artifact.mode)
-        else:
-            self.folder.replace(artifact.path, pem, mode=artifact.mode)
-        self._set_aside.pop(artifact.address.identity, None)
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
         else:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
+        return Made(content=encode_certificates(certificate), log_line=format_log_entry(entry).encode("utf-8"))
 
-    def _write_trust(self, artifact: TrustArtifact) -> None:
+    def _make_trust(self, artifact: TrustArtifact) -> bytes:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)
         trusted = [self.certificates[str(artifact.issuer)]]
         for facts in (facts for certificates in others for facts in certificates):
             if facts.certificate not in trusted:
                 trusted.append(facts.certificate)
-        self.folder.replace(artifact.path, encode_certificates(*trusted), mode=artifact.mode)
+        return encode_certificates(*trusted)
 
     def _public_key(self, artifact: CertificateArtifact, source: KeySource) -> PublicKey:
         if source is not KeySource.CERTIFICATE:
@@ -165,10 +133,6 @@ class Workshop:
         if not found:
             raise InvalidCertificateError(f"{artifact.path} is gone, and with it the public key")
         return usable_public_key(found[0].certificate)
-
-    def _stamp(self) -> str:
-        """The name under which a replaced key is kept."""
-        return f"{self.now:%Y%m%dT%H%M%SZ}"
 
     def _private_key(self, address: Address) -> PrivateKey:
         keys: tuple[Mapping[str, PrivateKey], ...] = (self._made_keys, self.keys.opened)

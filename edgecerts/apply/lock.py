@@ -1,27 +1,76 @@
 """One writer at a time: a kernel lock, which is gone when its process is."""
 
 import contextlib
-import fcntl
+import stat
+import time
 from collections.abc import Iterator
 
-from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.apply.output_folder import OutputFolder, reporting
+from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
+
+LOCK = f"{LOCAL_FOLDER}/lock"
+
+_PAUSE = 0.05
+_LONGEST = 300
 
 
 @contextlib.contextmanager
-def locked(folder: OutputFolder) -> Iterator[None]:
+def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[None]:
     """Holds the output folder's lock. The file stays; only the lock on it comes and goes.
+
+    Args:
+        holder: who this is, for those who find the folder locked.
+        timeout: how many seconds to wait for the lock.
 
     Raises:
         StorageError: another process holds it, or it cannot be had here.
     """
-    with folder.open_lock() as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StorageError(
-                "another edgecerts apply is at work in this folder", hint="wait until it has ended, then try again"
-            ) from None
-        except OSError as error:
-            raise StorageError(f"the output folder's file system has no locks: {error.strerror}") from error
+    system = folder.system
+    with contextlib.ExitStack() as stack:
+        with reporting(LOCK), folder.open_for(LOCK) as (local, name):
+            descriptor = system.open_lock(name, local, PRIVATE_KEY_MODE)
+            stack.callback(system.close, descriptor)
+            status = system.status(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                raise StorageError(f"{LOCK} is not a plain file with one name", hint="remove it")
+            if stat.S_IMODE(status.st_mode) != PRIVATE_KEY_MODE:
+                system.chmod(descriptor, PRIVATE_KEY_MODE)
+        _wait(folder, descriptor, timeout)
+        _leave_name(folder, descriptor, holder)
+        stack.callback(_leave_name, folder, descriptor, "")
         yield
+
+
+def _wait(folder: OutputFolder, descriptor: int, timeout: float) -> None:
+    give_up = time.monotonic() + timeout
+    while True:
+        try:
+            return folder.system.lock(descriptor)
+        except BlockingIOError:
+            if time.monotonic() >= give_up:
+                raise _held(folder, descriptor, timeout) from None
+        except OSError as error:
+            raise StorageError(
+                f"the output folder's file system has no locks: {error.strerror}",
+                hint="move the output folder to a local file system",
+            ) from error
+        time.sleep(_PAUSE)
+
+
+def _held(folder: OutputFolder, descriptor: int, timeout: float) -> StorageError:
+    """Names the holder as it named itself. It is a text that anybody who may write here could have left."""
+    text = folder.system.read(descriptor)[:_LONGEST].decode("utf-8", errors="replace")
+    holder = "".join(character for character in text if character.isprintable())
+    waited = f", also after {timeout:g} seconds" if timeout else ""
+    return StorageError(
+        f"another edgecerts apply is at work in this folder{waited}" + (f": {holder}" if holder else ""),
+        hint="try again when it has ended, or wait for it with --lock-timeout",
+    )
+
+
+def _leave_name(folder: OutputFolder, descriptor: int, holder: str) -> None:
+    """The name only serves a message, so a full disk is no reason to stop."""
+    with contextlib.suppress(OSError):
+        folder.system.truncate(descriptor, 0)
+        folder.system.write(descriptor, holder.encode("utf-8"))

@@ -1,34 +1,37 @@
 """One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
 
+import os
 import resource
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
+from edgecerts.apply.carry_out import OnProgress, Worker
+from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.issuing import Workshop
-from edgecerts.apply.key_ring import gather_keys
+from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
-from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.apply.output_folder import open_output
+from edgecerts.apply.recovery import recover
+from edgecerts.apply.replaced import remove_old
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import Graph, PrivateKeyArtifact
-from edgecerts.errors import EdgecertsError, StorageError
+from edgecerts.desired.graph import JOURNAL, Graph
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.model import Action, Change, HazardCode, Plan
+from edgecerts.plan.model import Action, HazardCode, Plan, rfc3339
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
 from edgecerts.saved.model import SavedPlan
 from edgecerts.saved.selection import Selection, select_everything, select_saved
 
 OnPlan = Callable[[Plan], None]
-OnProgress = Callable[[int, int], None]
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -49,7 +52,9 @@ class Run:
         job: who runs this.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
-        on_progress: is called after each change with how many are behind and how many there are.
+        on_progress: is called before each change with how many are behind and how many there are.
+        lock_timeout: how many seconds to wait for another run to end.
+        system: what makes the writer's calls.
     """
 
     graph: Graph
@@ -63,6 +68,8 @@ class Run:
     options: PlanOptions = DEFAULTS
     saved: SavedPlan | None = None
     on_progress: OnProgress = _no_progress
+    lock_timeout: float = 0
+    system: FileSystem = field(default_factory=FileSystem)
 
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
@@ -83,37 +90,65 @@ def run_apply(run: Run) -> ApplyReport:
 
     Raises:
         SecretError, InvalidKeyError: before anything is written.
-        StorageError: the output folder cannot be used at all, or changed while this began. A failure of one identity
-            is in the report instead.
+        StorageError: the output folder cannot be used at all, is locked, or holds what an interrupted run left and
+            cannot be finished. A failure of one identity is in the report instead.
     """
-    inventory, fresh = run.look()
-    selection = run.select(fresh, inventory)
-    plan = selection.plan
-    run.on_plan(plan)
-    if not plan.pending:
-        return _report(run, selection, {}, inventory)
+    prepared = None
+    if not has_journal(run.output):
+        prepared = _prepare(run)
+        if not prepared.plan.pending:
+            return _report(run, prepared.selection, {}, prepared.inventory)
     _forbid_core_dumps()
-    keys = gather_keys(plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
-    folder = OutputFolder(run.output)
-    with locked(folder):
+    with (
+        open_output(run.output, run.system) as folder,
+        locked(folder, holder=f"{run.job}, since {rfc3339(run.now)}", timeout=run.lock_timeout),
+    ):
+        recovered = recover(folder)
         # What was planned without the lock still has to be true with it.
-        if run.look()[0] != inventory:
-            raise StorageError("the output folder changed while apply began", hint="run edgecerts apply again")
-        folder.discard_staged()
+        if prepared is None or recovered or run.look()[0] != prepared.inventory:
+            prepared = _prepare(run)
         workshop = Workshop(
-            folder=folder,
-            inventory=inventory,
-            keys=keys,
-            certificates=_existing_authorities(run.graph, inventory),
+            inventory=prepared.inventory,
+            keys=prepared.keys,
+            certificates=_existing_authorities(run.graph, prepared.inventory),
             now=run.now,
             job=run.job,
         )
-        outcomes = _carry_out(plan, workshop, run.on_progress)
+        outcomes = Worker(folder=folder, workshop=workshop, on_progress=run.on_progress).carry_out(prepared.plan)
+        remove_old(folder, run.now)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
         confirmed = {address: _confirm(outcome, settled, unmanaged) for address, outcome in outcomes.items()}
-        return _report(run, selection, confirmed, after)
+        return _report(run, prepared.selection, confirmed, after)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Prepared:
+    """A plan with everything that it needs."""
+
+    inventory: Inventory
+    selection: Selection
+    keys: KeyRing
+
+    @property
+    def plan(self) -> Plan:
+        return self.selection.plan
+
+
+def _prepare(run: Run) -> _Prepared:
+    """Plans, tells the plan, and fetches what it needs."""
+    inventory, fresh = run.look()
+    selection = run.select(fresh, inventory)
+    run.on_plan(selection.plan)
+    _forbid_core_dumps()
+    keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
+    return _Prepared(inventory=inventory, selection=selection, keys=keys)
+
+
+def has_journal(output: Path) -> bool:
+    """Whether an apply is publishing at this moment, or was interrupted in it."""
+    return os.path.lexists(output / JOURNAL)
 
 
 def _forbid_core_dumps() -> None:
@@ -129,57 +164,6 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
         if found.value:
             certificates[str(identity.certificate.address)] = found.value[0].certificate
     return certificates
-
-
-def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[str, Outcome]:
-    """Makes each pending change in order. After a failure, what depends on it is skipped; the rest goes on."""
-    outcomes: dict[str, Outcome] = {}
-    failed: set[str] = set()
-    # What gets encrypted comes first, so that .gitignore, which lets it into a repository, never comes before it.
-    pending = sorted(plan.pending, key=lambda change: not _encrypts(change))
-    for number, change in enumerate(pending):
-        on_progress(number, len(pending))
-        identity = change.address.identity
-        cause = next((name for name in (identity, "ca", "folder") if name in failed), None)
-        if identity == "folder" and failed:
-            # A key that could not be encrypted must stay out of a repository, and so does every other then.
-            cause = min(failed)
-            failed.add(identity)
-        if cause is not None:
-            outcomes[str(change.address)] = Outcome(
-                change=change, status=Status.SKIPPED, error=f"it depends on {cause}, which failed"
-            )
-            continue
-        try:
-            workshop.make(change)
-        except EdgecertsError as error:
-            failed.add(identity)
-            outcomes[str(change.address)] = Outcome(
-                change=change, status=Status.FAILED, error=error.message, hint=error.hint
-            )
-            _undo_rekey(workshop, identity, outcomes)
-        else:
-            outcomes[str(change.address)] = Outcome(change=change, status=Status.DONE)
-    return outcomes
-
-
-def _undo_rekey(workshop: Workshop, identity: str, outcomes: dict[str, Outcome]) -> None:
-    """A new key without its certificate serves nobody: the old pair stays together."""
-    rekeyed = outcomes.get(f"{identity}/private-key")
-    try:
-        if workshop.undo_rekey(identity) and rekeyed is not None:
-            outcomes[str(rekeyed.change.address)] = replace(
-                rekeyed, status=Status.FAILED, error="its certificate could not be made, so the old key was put back"
-            )
-    except EdgecertsError as error:
-        if rekeyed is not None:
-            outcomes[str(rekeyed.change.address)] = replace(
-                rekeyed, status=Status.FAILED, error=error.message, hint="the old key is in .edgecerts/replaced"
-            )
-
-
-def _encrypts(change: Change) -> bool:
-    return isinstance(change.artifact, PrivateKeyArtifact) and change.action is Action.UPDATE
 
 
 def _look_again(run: Run) -> tuple[Inventory, Plan]:

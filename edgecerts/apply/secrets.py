@@ -71,6 +71,7 @@ class SecretSources:
     ask: Ask | None = None
     hidden: frozenset[str] = frozenset()
     _known: dict[PasswordSource, Secret] = field(default_factory=dict, repr=False)
+    _answers: dict[Address, Secret] = field(default_factory=dict, repr=False)
 
     def fetch(self, source: PasswordSource, address: Address, *, new: bool) -> Secret:
         """Gets one password.
@@ -85,7 +86,10 @@ class SecretSources:
         """
         owner = str(address)
         if source.prompt and not self._is_given(source.env):
-            secret = self._prompt(source, address, twice=new)
+            # Where the plan has to be made again, nobody types anything again.
+            if address not in self._answers:
+                self._answers[address] = self._prompt(source, address, twice=new)
+            secret = self._answers[address]
         else:
             if source not in self._known:
                 self._known[source] = self._read(source, owner)

@@ -20,6 +20,9 @@ PRIVATE_FOLDER_MODE = 0o700
 LOCAL_FOLDER = ".edgecerts"
 """Holds the lock and what is being written; belongs to one machine and is never committed."""
 
+JOURNAL = f"{LOCAL_FOLDER}/journal.json"
+"""Exists while a run publishes what it has committed to, and after it was interrupted in that."""
+
 LOG_FOLDER = "issued"
 
 

@@ -1,0 +1,133 @@
+"""The journal: what a transaction has committed to and may not have published yet.
+
+It exists only between the commit and the end of a publication. Its name appearing is the commit: whoever finds it
+finishes what it lists, and whoever finds none throws away what is staged.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from edgecerts.apply.file_system import Sync
+from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, PRIVATE_KEY_MODE
+from edgecerts.errors import StorageError
+
+FORMAT_VERSION = 1
+
+_NAME = JOURNAL.rpartition("/")[2]
+_UNFINISHED = "journal.new"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalUnit:
+    """One identity's folder, staged as a whole.
+
+    Attributes:
+        folder: where it belongs, relative to the output folder.
+        staged: where it waits. After the exchange it is the folder that was replaced which lies there.
+        files: the SHA-256 of each file that was made anew, by name: what tells the new folder from the old.
+    """
+
+    folder: str
+    staged: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Journal:
+    """What was committed.
+
+    Attributes:
+        stamp: the run's moment, for the names of what is put aside.
+    """
+
+    stamp: str
+    units: tuple[JournalUnit, ...]
+
+
+def digest(content: bytes) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_journal(folder: OutputFolder, journal: Journal) -> None:
+    """Commits: when this returns, the journal will be found after any crash.
+
+    Raises:
+        OSError: it may or may not be found.
+    """
+    system = folder.system
+    document = {"format_version": FORMAT_VERSION, **asdict(journal)}
+    with folder.folder(LOCAL_FOLDER) as local:
+        with contextlib.suppress(FileNotFoundError):
+            system.unlink(_UNFINISHED, local)
+        descriptor = system.create(_UNFINISHED, local, PRIVATE_KEY_MODE)
+        try:
+            system.write(descriptor, json.dumps(document, indent=1).encode("utf-8"))
+            system.sync(descriptor, Sync.JOURNAL)
+        finally:
+            system.close(descriptor)
+        system.rename(_UNFINISHED, local, _NAME, local)
+        system.sync(local, Sync.COMMIT)
+
+
+def read_journal(folder: OutputFolder) -> Journal | None:
+    """The journal of an interrupted run, or None.
+
+    Raises:
+        StorageError: there is one, and it cannot be read.
+        OSError: it cannot be looked at.
+    """
+    with folder.existing(LOCAL_FOLDER) as local:
+        if local is None or folder.system.look(_NAME, local) is None:
+            return None
+        descriptor = folder.system.open_file(_NAME, local)
+        try:
+            content = folder.system.read(descriptor)
+        finally:
+            folder.system.close(descriptor)
+    try:
+        return _parse(content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StorageError(
+            f"{JOURNAL}, which an interrupted apply left, cannot be read",
+            hint=f"nothing was changed; what it was about is in {LOCAL_FOLDER}: copy that folder, then look at each"
+            " identity, and remove the journal",
+        ) from error
+
+
+def remove_journal(folder: OutputFolder) -> None:
+    """Ends the transaction. That it comes back after a crash does no harm: there is nothing left to finish."""
+    with folder.folder(LOCAL_FOLDER) as local:
+        for name in (_NAME, _UNFINISHED):
+            with contextlib.suppress(FileNotFoundError):
+                folder.system.unlink(name, local)
+
+
+def _parse(content: bytes) -> Journal:
+    document = json.loads(content)
+    if document["format_version"] != FORMAT_VERSION:
+        raise ValueError(document["format_version"])
+    units = tuple(
+        JournalUnit(folder=_inside(unit["folder"]), staged=_inside(unit["staged"]), files=_digests(unit["files"]))
+        for unit in document["units"]
+    )
+    return Journal(stamp=_name(document["stamp"]), units=units)
+
+
+def _digests(files: Mapping[str, str]) -> dict[str, str]:
+    return {_name(name): str(value) for name, value in files.items()}
+
+
+def _inside(path: str) -> str:
+    """A path whose steps are plain names: nothing in a journal leads out of the output folder."""
+    return "/".join(_name(step) for step in path.split("/"))
+
+
+def _name(text: str) -> str:
+    if not text or text in (".", "..") or "/" in text or "\0" in text:
+        raise ValueError(text)
+    return text

@@ -1,0 +1,124 @@
+"""Giving a staged folder its place, and what was there before its own: for a commit, and for finishing one later.
+
+The exchange of two folders is one step for everybody who looks. Where the system has none, the old folder steps aside
+first: then an identity is absent for an instant, and never mixed.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterable
+
+from edgecerts.apply.file_system import Sync
+from edgecerts.apply.journal import JournalUnit, digest
+from edgecerts.apply.output_folder import OutputFolder, reporting
+from edgecerts.apply.replaced import set_aside
+
+_NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP})
+
+STEPPED_ASIDE = ".old"
+"""Ends the name of a folder that made way for the new one, where two cannot be exchanged."""
+
+
+def is_staged(folder: OutputFolder, unit: JournalUnit) -> bool:
+    """Whether the new folder still waits: what lies in its place is it, and not the one that it replaced."""
+    system = folder.system
+    with folder.existing(unit.staged) as staged:
+        if staged is None:
+            return False
+        for name, expected in unit.files.items():
+            if system.look(name, staged) is None:
+                return False
+            descriptor = system.open_file(name, staged)
+            try:
+                if digest(system.read(descriptor)) != expected:
+                    return False
+            finally:
+                system.close(descriptor)
+    return True
+
+
+def publish(folder: OutputFolder, unit: JournalUnit) -> None:
+    """Puts a staged folder where it belongs, and what was there into its place.
+
+    Raises:
+        OSError: everything is as it was; or, where the folder had to step aside, it may be absent, and the journal says
+            how to go on.
+    """
+    system = folder.system
+    with folder.open_for(unit.folder) as (home, name), folder.open_for(unit.staged) as (staging, staged):
+        if system.look(name, home) is None:
+            system.rename(staged, staging, name, home)
+            return
+        try:
+            system.exchange(staged, staging, name, home)
+        except OSError as error:
+            if error.errno not in _NO_EXCHANGE:
+                raise
+            _step_aside(folder, (staged, staging), (name, home))
+
+
+def _step_aside(folder: OutputFolder, staged: tuple[str, int], live: tuple[str, int]) -> None:
+    system, old = folder.system, (f"{staged[0]}{STEPPED_ASIDE}", staged[1])
+    system.rename(*live, *old)
+    try:
+        system.rename(*staged, *live)
+    except OSError:
+        system.rename(*old, *live)
+        raise
+
+
+def sync_published(folder: OutputFolder, paths: Iterable[str]) -> None:
+    """Returns when the names of all these files and folders are on the disk.
+
+    Raises:
+        StorageError: they may not be.
+    """
+    for parent in sorted({path.rpartition("/")[0] for path in paths}):
+        with reporting(parent or "the output folder"), folder.existing(parent) as descriptor:
+            if descriptor is not None:
+                folder.system.sync(descriptor, Sync.PUBLISHED)
+
+
+def settle(folder: OutputFolder, unit: JournalUnit, *, stamp: str) -> None:
+    """Brings people's own files into the new folder, and sets aside or removes what was replaced.
+
+    Raises:
+        OSError: something is still where the journal says.
+    """
+    system = folder.system
+    for path in (f"{unit.staged}{STEPPED_ASIDE}", unit.staged):
+        with folder.existing(path) as old:
+            if old is None:
+                continue
+            with folder.folder(unit.folder) as live:
+                if _bring_over(folder, old, live, unit.files):
+                    system.sync(live, Sync.KEPT)
+                    system.sync(old, Sync.KEPT)
+            rest = system.names(old)
+        if all(name in unit.files and not name.endswith(".key") for name in rest):
+            with folder.open_for(path) as (staging, name):
+                folder.remove_tree(name, staging)
+        else:
+            set_aside(folder, path, belonged=unit.folder, stamp=stamp)
+
+
+def _bring_over(folder: OutputFolder, old: int, live: int, replaced: Collection[str]) -> bool:
+    """Moves what is not ours to replace: what could not be linked before, and what came since. Whether anything was."""
+    system, moved = folder.system, False
+    for name in system.names(old):
+        mine, theirs = system.look(name, old), system.look(name, live)
+        if name in replaced or mine is None:
+            continue
+        if theirs is None or _is_newer(mine, theirs):
+            system.rename(name, old, name, live)
+            moved = True
+        elif os.path.samestat(mine, theirs):
+            system.unlink(name, old)
+    return moved
+
+
+def _is_newer(mine: os.stat_result, theirs: os.stat_result) -> bool:
+    """A file that somebody wrote anew while the folders were exchanged."""
+    both_files = stat.S_ISREG(mine.st_mode) and stat.S_ISREG(theirs.st_mode)
+    return both_files and not os.path.samestat(mine, theirs) and mine.st_mtime_ns > theirs.st_mtime_ns

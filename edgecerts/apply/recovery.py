@@ -1,0 +1,50 @@
+"""What an interrupted run left: finished where it had committed, thrown away where it had not."""
+
+from edgecerts.apply.journal import Journal, read_journal, remove_journal
+from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.publication import is_staged, publish, settle, sync_published
+from edgecerts.desired.graph import JOURNAL
+
+
+def recover(folder: OutputFolder) -> bool:
+    """Brings the output folder to the state before or after an interrupted transaction. For the holder of the lock.
+
+    May itself be interrupted at any point, and is then done again.
+
+    Returns:
+        whether a transaction was finished.
+
+    Raises:
+        StorageError: it could not be finished; nothing was lost, and the next run tries again.
+    """
+    with reporting(JOURNAL):
+        journal = read_journal(folder)
+    if journal is not None:
+        _finish(folder, journal)
+        with reporting(JOURNAL):
+            remove_journal(folder)
+    with reporting(STAGING):
+        discard_staged(folder)
+    return journal is not None
+
+
+def discard_staged(folder: OutputFolder) -> None:
+    """Removes what was staged. Nothing that it holds was ever seen by anybody.
+
+    Raises:
+        OSError: some of it is still there.
+    """
+    with folder.existing(STAGING) as staging:
+        for name in folder.system.names(staging) if staging is not None else ():
+            folder.remove_tree(name, staging or 0)
+
+
+def _finish(folder: OutputFolder, journal: Journal) -> None:
+    for unit in journal.units:
+        with reporting(unit.folder):
+            if is_staged(folder, unit):
+                publish(folder, unit)
+    sync_published(folder, (path for unit in journal.units for path in (unit.folder, unit.staged)))
+    for unit in journal.units:
+        with reporting(unit.folder):
+            settle(folder, unit, stamp=journal.stamp)

@@ -1,0 +1,297 @@
+"""Several identities' new files, staged, committed at one point and published.
+
+A file that changes alone is renamed into place. Files of one identity that change together are a folder that takes the
+place of the old one, by way of the journal: a key is never seen beside another key's certificate.
+"""
+
+import contextlib
+import secrets
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from edgecerts.apply.file_system import Sync
+from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
+from edgecerts.apply.log_file import append_lines
+from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
+from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.errors import EdgecertsError, StorageError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DraftFile:
+    """A file as it will be.
+
+    Attributes:
+        is_new: nothing has its name yet; what has it by now was not planned for, and stays.
+    """
+
+    name: str
+    content: bytes = field(repr=False)
+    mode: int
+    is_new: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What one identity gets, to be published as one.
+
+    Attributes:
+        folder: the files' folder, relative to the output folder; "" is that itself.
+        log_lines: one for each certificate that was signed.
+    """
+
+    identity: str
+    folder: str
+    files: tuple[DraftFile, ...] = field(repr=False)
+    log_lines: bytes = b""
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Staged:
+    draft: Draft
+    path: str
+    is_folder: bool
+
+    @property
+    def unit(self) -> JournalUnit:
+        digests = {file.name: digest(file.content) for file in self.draft.files}
+        return JournalUnit(folder=self.draft.folder, staged=self.path, files=digests)
+
+
+class Transaction:
+    """Collects drafts, then publishes them.
+
+    Attributes:
+        failures: why an identity's files were not published, by identity.
+        is_finished: nothing is left for a later run to finish.
+    """
+
+    def __init__(self, folder: OutputFolder, *, log: str, stamp: str) -> None:
+        """Begins one.
+
+        Args:
+            log: the path of the log's file.
+            stamp: the run's moment, for the names of what is set aside.
+        """
+        self._folder = folder
+        self._system = folder.system
+        self._log = log
+        self._stamp = stamp
+        self._place = f"{STAGING}/{secrets.token_hex(8)}"
+        self._staged: list[_Staged] = []
+        self._count = 0
+        self.failures: dict[str, EdgecertsError] = {}
+        self.is_finished = True
+        self._stuck = False
+
+    def __len__(self) -> int:
+        return len(self._staged)
+
+    def stage(self, draft: Draft) -> None:
+        """Writes an identity's files where nobody looks, and reads them back.
+
+        Raises:
+            StorageError: they could not be written; the identity is not part of this transaction.
+        """
+        path = f"{self._place}/{self._count}"
+        self._count += 1
+        try:
+            with reporting(draft.folder or draft.path(draft.files[0].name)):
+                is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
+            for file in draft.files:
+                with reporting(draft.path(file.name)):
+                    self._write(f"{path}/{file.name}" if is_folder else path, file)
+        except BaseException:
+            self._drop(path)
+            raise
+        self._staged.append(_Staged(draft=draft, path=path, is_folder=is_folder))
+
+    def commit(self) -> None:
+        """Puts the log's lines on the disk, commits, and publishes. What went wrong for whom is in `failures`."""
+        try:
+            self._check_and_fill()
+            with reporting(self._log):
+                lines = b"".join(staged.draft.log_lines for staged in self._staged)
+                if lines:
+                    append_lines(self._folder, self._log, lines)
+            self._commit([staged.unit for staged in self._staged if staged.is_folder])
+        except EdgecertsError as error:
+            self._fail_all(error)
+            return
+        for staged in list(self._staged):
+            self._publish(staged)
+        try:
+            sync_published(self._folder, self._published())
+        except EdgecertsError as error:
+            # Asking twice would not help: the system forgets what it could not write.
+            self._fail_all(error)
+            return
+        self._settle()
+
+    def discard(self) -> None:
+        """Removes what is staged, unless a journal says that it will be needed."""
+        if self.is_finished:
+            self._drop(self._place)
+
+    def _is_absent(self, folder: str) -> bool:
+        with self._folder.existing(folder) as descriptor:
+            return descriptor is None
+
+    def _write(self, path: str, file: DraftFile) -> None:
+        system = self._system
+        with self._folder.open_for(path) as (parent, name):
+            # Private from the first byte; a public file is opened to others when it is whole.
+            descriptor = system.create(name, parent, PRIVATE_KEY_MODE)
+            try:
+                system.write(descriptor, file.content)
+                system.chmod(descriptor, file.mode)
+                system.sync(descriptor, Sync.STAGED_FILE)
+                status = system.status(descriptor)
+                if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
+                    raise StorageError(f"{name} does not read back as it was written")
+            finally:
+                system.close(descriptor)
+
+    def _check_and_fill(self) -> None:
+        """What the old folders hold besides comes along, so that it is never absent."""
+        for staged in list(self._staged):
+            draft = staged.draft
+            try:
+                with reporting(draft.folder or draft.path(draft.files[0].name)):
+                    self._check_new(draft)
+                    if staged.is_folder:
+                        self._fill(staged)
+            except EdgecertsError as error:
+                self._fail(staged, error)
+        if any(staged.is_folder for staged in self._staged):
+            with reporting(STAGING), self._folder.folder(self._place) as place:
+                self._system.sync(place, Sync.STAGING)
+
+    def _check_new(self, draft: Draft) -> None:
+        with self._folder.existing(draft.folder) as live:
+            for file in draft.files if live is not None else ():
+                if file.is_new and self._system.look(file.name, live or 0) is not None:
+                    raise StorageError(
+                        f"{draft.path(file.name)} appeared while edgecerts was at work; it was left as it is"
+                    )
+
+    def _fill(self, staged: _Staged) -> None:
+        system, names = self._system, {file.name for file in staged.draft.files}
+        with self._folder.folder(staged.path) as new:
+            with self._folder.existing(staged.draft.folder) as live:
+                if live is not None:
+                    self._take_over_access(staged, new, live)
+                    for name in system.names(live):
+                        # A folder cannot have two names, and some file systems have no links: these follow later.
+                        if name not in names:
+                            with contextlib.suppress(OSError):
+                                system.link(name, live, name, new)
+            system.sync(new, Sync.STAGED_FOLDER)
+
+    def _take_over_access(self, staged: _Staged, new: int, live: int) -> None:
+        """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
+        system, status = self._system, self._system.status(live)
+        private = any(file.mode == PRIVATE_KEY_MODE for file in staged.draft.files)
+        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777)
+        if mode != stat.S_IMODE(system.status(new).st_mode):
+            system.chmod(new, mode)
+        for file in staged.draft.files:
+            found = system.look(file.name, live)
+            if found is not None:
+                descriptor = system.open_file(file.name, new)
+                self._keep_owner(descriptor, found.st_uid, found.st_gid)
+                system.close(descriptor)
+        self._keep_owner(new, status.st_uid, status.st_gid)
+
+    def _keep_owner(self, descriptor: int, uid: int, gid: int) -> None:
+        status = self._system.status(descriptor)
+        if (status.st_uid, status.st_gid) != (uid, gid):
+            with contextlib.suppress(PermissionError):
+                self._system.chown(descriptor, uid, gid)
+
+    def _commit(self, units: list[JournalUnit]) -> None:
+        if not units:
+            return
+        self.is_finished = False
+        try:
+            with reporting(JOURNAL):
+                write_journal(self._folder, Journal(stamp=self._stamp, units=tuple(units)))
+        except EdgecertsError:
+            # Its name may be there all the same. Where that cannot be taken back, the next run publishes.
+            self._close_journal()
+            raise
+
+    def _close_journal(self) -> None:
+        with contextlib.suppress(OSError):
+            remove_journal(self._folder)
+            self.is_finished = True
+
+    def _publish(self, staged: _Staged) -> None:
+        try:
+            with reporting(staged.draft.folder or staged.draft.path(staged.draft.files[0].name)):
+                if staged.is_folder:
+                    publish(self._folder, staged.unit)
+                else:
+                    self._publish_file(staged)
+        except EdgecertsError as error:
+            self._fail(staged, error)
+            self._stuck = self._stuck or (staged.is_folder and not self._is_untouched(staged))
+
+    def _is_untouched(self, staged: _Staged) -> bool:
+        """Whether what could not be published can be thrown away: the old folder is where it was."""
+        try:
+            with self._folder.existing(f"{staged.path}{STEPPED_ASIDE}") as aside:
+                return aside is None and is_staged(self._folder, staged.unit)
+        except OSError:
+            return False
+
+    def _publish_file(self, staged: _Staged) -> None:
+        system, file = self._system, staged.draft.files[0]
+        with (
+            self._folder.open_for(staged.path) as (staging, staged_name),
+            self._folder.open_for(staged.draft.path(file.name)) as (home, name),
+        ):
+            if file.mode == PRIVATE_KEY_MODE:
+                self._folder.make_private(home)
+            found = system.look(name, home)
+            if found is not None:
+                descriptor = system.open_file(staged_name, staging)
+                self._keep_owner(descriptor, found.st_uid, found.st_gid)
+                system.close(descriptor)
+            system.rename(staged_name, staging, name, home)
+
+    def _published(self) -> Iterator[str]:
+        for staged in self._staged:
+            yield staged.path
+            yield staged.draft.folder if staged.is_folder else staged.draft.path(staged.draft.files[0].name)
+
+    def _settle(self) -> None:
+        """Brings what is left to an end. Where that fails, the journal stays, and the next run does it."""
+        for staged in [staged for staged in self._staged if staged.is_folder]:
+            try:
+                with reporting(staged.draft.folder):
+                    settle(self._folder, staged.unit, stamp=self._stamp)
+            except EdgecertsError as error:
+                self._stuck = True
+                self._fail(staged, error)
+        if not self.is_finished and not self._stuck:
+            self._close_journal()
+
+    def _fail(self, staged: _Staged, error: EdgecertsError) -> None:
+        self.failures[staged.draft.identity] = error
+        self._staged.remove(staged)
+
+    def _fail_all(self, error: EdgecertsError) -> None:
+        for staged in list(self._staged):
+            self._fail(staged, error)
+
+    def _drop(self, path: str) -> None:
+        parent, _, name = path.rpartition("/")
+        with contextlib.suppress(OSError), self._folder.existing(parent) as descriptor:
+            if descriptor is not None:
+                self._folder.remove_tree(name, descriptor)
