@@ -96,7 +96,7 @@ class Worker:
                 self._done += len(unit.changes)
                 cause = self._cause(unit.identity)
                 if cause is not None:
-                    self._skip(unit, unit.changes, cause)
+                    self._skip(unit.changes, cause)
                     continue
                 try:
                     if self._begin(unit, transaction, key := f"{number}:{unit.identity}"):
@@ -104,7 +104,7 @@ class Worker:
                 except ChangeFailedError as error:
                     self._fail(unit, (error.change,), error.error)
                     others = [change for change in unit.changes if change is not error.change]
-                    self._skip(unit, others, f"it depends on {error.change.address}, which failed")
+                    self._skip(others, f"it depends on {error.change.address}, which failed")
                 except EdgecertsError as error:
                     self._fail(unit, unit.changes, error)
             with interrupts_held():
@@ -171,8 +171,7 @@ class Worker:
         for change in unit.changes:
             self.outcomes[str(change.address)] = Outcome(change=change, status=Status.DONE)
 
-    def _skip(self, unit: Unit, changes: Sequence[Change], why: str) -> None:
-        del unit
+    def _skip(self, changes: Sequence[Change], why: str) -> None:
         for change in changes:
             self.outcomes[str(change.address)] = Outcome(change=change, status=Status.SKIPPED, error=why)
 

@@ -7,6 +7,7 @@ finishes what it lists, and whoever finds none throws away what is staged.
 import contextlib
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -86,7 +87,8 @@ def read_journal(folder: OutputFolder) -> Journal | None:
             return None
         descriptor = folder.system.open_file(_NAME, local)
         try:
-            content = folder.system.read(descriptor)
+            is_file = stat.S_ISREG(folder.system.status(descriptor).st_mode)
+            content = folder.system.read(descriptor) if is_file else b""
         finally:
             folder.system.close(descriptor)
     try:

@@ -45,6 +45,7 @@ class ApplyReport:
         new_keys: paths of private keys that this run made.
         stale: changes of a saved plan that were not carried out because something is not as it was.
         left: changes that a saved plan did not have, and that were left.
+        recovered: what an interrupted run had committed to was published first.
     """
 
     plan: Plan
@@ -54,6 +55,7 @@ class ApplyReport:
     new_keys: tuple[str, ...]
     stale: tuple[Remark, ...] = ()
     left: tuple[Change, ...] = ()
+    recovered: bool = False
 
     def count(self, status: Status) -> int:
         """How many changes ended like this."""
@@ -62,7 +64,7 @@ class ApplyReport:
     @property
     def nothing_to_do(self) -> bool:
         settled = all(change.action is Action.NO_OP for change in self.plan.changes)
-        return settled and not (self.plan.blocked or self.stale or self.left)
+        return settled and not (self.recovered or self.plan.blocked or self.stale or self.left)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -101,7 +101,7 @@ def run_apply(run: Run) -> ApplyReport:
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
-        locked(folder, holder=f"{run.job}, since {rfc3339(run.now)}", timeout=run.lock_timeout),
+        locked(folder, holder=f"process {os.getpid()}, {run.job}, since {rfc3339(run.now)}", timeout=run.lock_timeout),
     ):
         recovered = recover(folder)
         # What was planned without the lock still has to be true with it.
@@ -120,7 +120,7 @@ def run_apply(run: Run) -> ApplyReport:
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
         confirmed = {address: _confirm(outcome, settled, unmanaged) for address, outcome in outcomes.items()}
-        return _report(run, prepared.selection, confirmed, after)
+        return replace(_report(run, prepared.selection, confirmed, after), recovered=recovered)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

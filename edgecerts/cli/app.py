@@ -5,6 +5,7 @@ error load neither cryptography nor jsonschema.
 """
 
 import enum
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -102,6 +103,11 @@ DetailedOption = Annotated[
     bool, typer.Option("--detailed-exitcode", help="Exit with 2 where there are changes, for gates and hooks.")
 ]
 
+LockTimeoutOption = Annotated[
+    float,
+    typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="Wait this long for another apply to end."),
+]
+
 _DEFAULT_MANIFEST = Path("pki.yaml")
 
 
@@ -116,8 +122,12 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the code a bug happened. Shows no variables.")
+    ] = False,
 ) -> None:
-    del version
+    # `run` takes --debug out of the arguments, wherever it stands; here it is only explained.
+    del version, debug
 
 
 @app.command("init")
@@ -181,6 +191,7 @@ def apply_command(
     prune: PruneOption = False,
     allow: AllowOption = None,
     detailed_exitcode: DetailedOption = False,
+    lock_timeout: LockTimeoutOption = 0,
     yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> None:
     """Carry out the plan. Does nothing where everything is as declared."""
@@ -191,12 +202,23 @@ def apply_command(
             "a saved plan has its own --target, --replace, --prune and --allow",
             hint="give them to edgecerts plan --out, and review what it shows",
         )
+    from edgecerts.cli.platform import find_platform_notice
+
+    notice = find_platform_notice(sys.platform)
     from edgecerts.cli.apply import apply
     from edgecerts.cli.choices import Choices
 
     choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
-    as_json = format_ is Format.JSON
-    code = apply(file, output, choices, plan_file=plan_file, as_json=as_json, detailed=detailed_exitcode)
+    code = apply(
+        file,
+        output,
+        choices,
+        plan_file=plan_file,
+        as_json=format_ is Format.JSON,
+        detailed=detailed_exitcode,
+        lock_timeout=lock_timeout,
+        notice=notice,
+    )
     raise typer.Exit(code)
 
 

@@ -22,7 +22,15 @@ from edgecerts.saved.model import check_saved_plan
 
 
 def apply(
-    path: Path, output: Path | None, choices: Choices, *, plan_file: Path | None, as_json: bool, detailed: bool
+    path: Path,
+    output: Path | None,
+    choices: Choices,
+    *,
+    plan_file: Path | None,
+    as_json: bool,
+    detailed: bool,
+    lock_timeout: float,
+    notice: str | None,
 ) -> ExitCode:
     """Carries out the plan, or what of it stands in a plan file as well, and prints what was done.
 
@@ -37,6 +45,8 @@ def apply(
     if saved is not None:
         check_saved_plan(saved, project.graph)
     console = Console()
+    if notice is not None:
+        console.tell(f"{notice}\n")
 
     def name_needs(plan: Plan) -> None:
         for need in plan.needs:
@@ -53,6 +63,7 @@ def apply(
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,
+        lock_timeout=lock_timeout,
         options=choices.options(project.graph) if saved is None else saved.options,
         saved=saved,
     )

@@ -11,6 +11,8 @@ import typer
 from edgecerts.cli.console import Console
 from edgecerts.errors import EdgecertsError, ExitCode, ManifestError, MissingSecretsError
 
+DEBUG_FLAG = "--debug"
+
 _PACKAGE = Path(__file__).parent.parent
 
 
@@ -37,6 +39,8 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         the exit code. Nothing is raised.
     """
     console = Console()
+    debug = DEBUG_FLAG in arguments
+    arguments = [argument for argument in arguments if argument != DEBUG_FLAG]
     try:
         code = int(app(arguments, prog_name="edgecerts", standalone_mode=False) or ExitCode.DONE)
     except typer.TyperException as error:
@@ -53,7 +57,10 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         code = ExitCode.INTERRUPTED
     except Exception as error:
-        console.error(_where(error), hint="please report it with the command that you ran")
+        hint = "please report it with the command that you ran"
+        console.error(_where(error), hint=hint if debug else f"{hint}, and with what it prints with {DEBUG_FLAG}")
+        if debug:
+            console.tell(_traceback(error))
         return ExitCode.ERROR
     if code == ExitCode.INTERRUPTED:
         console.tell("\ninterrupted: every file is whole; edgecerts plan shows where things stand\n")
@@ -69,6 +76,15 @@ def _usage_error(console: Console, error: typer.TyperException) -> int:
         hint = f"edgecerts {context.info_name} --help" if context is not None and context.parent else "edgecerts --help"
         console.error(error.format_message().rstrip("."), hint=f"see {hint}")
     return ExitCode.USAGE
+
+
+def _traceback(error: BaseException) -> str:
+    """The places in the code that led to a bug and to what caused it: no variables and no messages."""
+    import traceback
+
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = _traceback(cause) + "which led to\n" if cause is not None else ""
+    return before + "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}\n"
 
 
 def _where(error: Exception) -> str:

@@ -79,6 +79,7 @@ class Inventory:
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
         unreadable: folders and log files that are there and cannot be read; what they hold is not known.
+        interrupted: an apply is publishing, or was interrupted in it.
         leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
     """
 
@@ -90,3 +91,4 @@ class Inventory:
     log_files: tuple[str, ...]
     unreadable: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
+    interrupted: bool = False

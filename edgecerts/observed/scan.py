@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgecerts.desired.graph import (
+    JOURNAL,
     LOG_FOLDER,
     CertificateArtifact,
     Graph,
@@ -69,7 +70,16 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         log_files=log_files,
         unreadable=(*unreadable, *unreadable_parents),
         leftovers=leftovers,
+        interrupted=_has_journal(reader),
     )
+
+
+def _has_journal(reader: FolderReader) -> bool:
+    try:
+        return reader.read(JOURNAL) is not None
+    except NotReadableError:
+        # Another user's, perhaps: it is there.
+        return True
 
 
 def _observe(reader: FolderReader, path: str, parse: Callable[[bytes], T]) -> Observed[T]:

@@ -188,6 +188,7 @@ class NoticeCode(enum.StrEnum):
     KEY_ENCRYPTED = "key-encrypted"
     KEY_MISMATCH = "key-mismatch"
     PAIR_NOT_COMPARED = "pair-not-compared"
+    INTERRUPTED = "interrupted"
     NOT_JUDGED = "not-judged"
     NOT_YET_VALID = "not-yet-valid"
     STILL_VALID = "still-valid"

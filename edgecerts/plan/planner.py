@@ -155,6 +155,15 @@ def _notices(
                 message=_not_compared(locked),
             )
         )
+    if inventory.interrupted:
+        notices.append(
+            Remark(
+                code=NoticeCode.INTERRUPTED.value,
+                address="folder",
+                message="an apply is publishing at this moment, or was interrupted in it",
+                hint="the next apply first brings that to its end, so it may do less than this plan says",
+            )
+        )
     if not issuer.judged:
         notices.append(
             Remark(

@@ -40,7 +40,7 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
     """
     if report.nothing_to_do:
         return summary_line(report.plan) + "\n"
-    lines = [*_new_authority(report, style)]
+    lines = [*_recovered(report, style), *_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
     lines += remarks_block("Stale: the saved plan does not hold any more", report.stale, style, colour=Colour.RED)
     lines += _outcomes(report, style)
@@ -52,6 +52,15 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
     lines += style.bold(_summary(report, output))
     lines += _pin(report, style)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _recovered(report: ApplyReport, style: Style) -> Iterator[str]:
+    if report.recovered:
+        yield from style.wrap(
+            "An earlier apply was interrupted while it published. What it had begun was brought to its end first;"
+            " edgecerts status shows what is there."
+        )
+        yield ""
 
 
 def _new_authority(report: ApplyReport, style: Style) -> Iterator[str]:

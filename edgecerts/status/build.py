@@ -37,7 +37,10 @@ _MENDED = {
 _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
 """Notices of a plan that say why an identity is in its state."""
 
-_SHOWN = frozenset({NoticeCode.CA_ENDS_SOON.value, NoticeCode.NOT_JUDGED.value, NoticeCode.KEY_MISMATCH.value})
+_SHOWN = frozenset(
+    code.value
+    for code in (NoticeCode.CA_ENDS_SOON, NoticeCode.NOT_JUDGED, NoticeCode.KEY_MISMATCH, NoticeCode.INTERRUPTED)
+)
 """Notices of a plan that are about what exists, and not about what is planned."""
 
 
