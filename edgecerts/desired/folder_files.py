@@ -27,6 +27,8 @@ ca/ca.pem       the authority's certificate; public
 ca/ca.key       the authority's private key. It never leaves this folder. Whoever has
                 it can pretend to be any broker and any client.
 issued/         one public line for every certificate that was ever signed
+.edgecerts/     belongs to this machine: a lock, what is being written, and private
+                keys that were replaced, for 30 days
 
 Back up ca/ca.key, the password that opens it if it has one, and issued/. Without
 ca/ca.key nothing can be renewed, and every device must be visited. Everything else
