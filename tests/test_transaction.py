@@ -91,7 +91,9 @@ def test_a_run_that_was_killed_before_its_commit_leaves_nothing(
         with pytest.raises(Killed):
             project.run("apply", "--replace", "broker/plant-a")
     assert "interrupted" not in project.run("plan").out
+    assert list((project.output / ".edgecerts/staging").rglob("server.key")) != []
     assert project.run("apply").out.startswith("Nothing to do")
+    assert list((project.output / ".edgecerts/staging").iterdir()) == []
     assert key_and_certificate(project.output / BROKER, "server") == before
 
 

@@ -83,7 +83,8 @@ class Worker:
         """Makes each pending change. After a failure, what depends on it is skipped; the rest goes on."""
         total = len(plan.pending)
         for group in build_groups(plan):
-            self._carry_out_group(group, total)
+            if group:
+                self._carry_out_group(group, total)
         return self.outcomes
 
     def _carry_out_group(self, units: Sequence[Unit], total: int) -> None:

@@ -46,9 +46,16 @@ class FileSystem:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def make_root(self, path: Path, mode: int) -> None:
-        """Makes the output folder and the folders above it."""
+        """Makes the output folder and the folders above it, and says on disk where they are."""
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
+        for folder in made:
+            descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def open_folder(self, name: str, parent: int) -> int:
         return os.open(name, _FOLDER, dir_fd=parent)

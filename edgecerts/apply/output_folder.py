@@ -5,9 +5,10 @@ symbolic link below it is followed.
 """
 
 import contextlib
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edgecerts.apply.file_system import FileSystem, Sync
@@ -15,6 +16,13 @@ from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE
 from edgecerts.errors import StorageError
 
 STAGING = f"{LOCAL_FOLDER}/staging"
+
+_HINTS: Mapping[int, str] = {
+    errno.ENOSPC: "make room on the disk, then run edgecerts apply again",
+    errno.EDQUOT: "make room in your quota, then run edgecerts apply again",
+    errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
+    errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
+}
 
 
 class OutputFolder:
@@ -135,4 +143,5 @@ def reporting(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or os.strerror(error.errno or 0)}") from error
+        problem = error.strerror or os.strerror(error.errno or 0)
+        raise StorageError(f"{path} cannot be written: {problem}", hint=_HINTS.get(error.errno or 0)) from error

@@ -1,5 +1,6 @@
 """One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
 
+import contextlib
 import os
 import resource
 from collections.abc import Callable, Mapping
@@ -14,12 +15,13 @@ from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
-from edgecerts.apply.output_folder import open_output
+from edgecerts.apply.output_folder import STAGING, open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import remove_old
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import JOURNAL, Graph
+from edgecerts.errors import StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
@@ -86,7 +88,7 @@ class Run:
 def run_apply(run: Run) -> ApplyReport:
     """Makes what the plan says is missing.
 
-    Where there is nothing to do, no file is touched, not even the lock.
+    Where there is nothing to do, no file is touched, not even the lock, unless a run that was killed left something.
 
     Raises:
         SecretError, InvalidKeyError: before anything is written.
@@ -97,11 +99,12 @@ def run_apply(run: Run) -> ApplyReport:
     if not has_journal(run.output):
         prepared = _prepare(run)
         if not prepared.plan.pending:
+            _tidy(run)
             return _report(run, prepared.selection, {}, prepared.inventory)
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
-        locked(folder, holder=f"process {os.getpid()}, {run.job}, since {rfc3339(run.now)}", timeout=run.lock_timeout),
+        locked(folder, holder=_holder(run), timeout=run.lock_timeout),
     ):
         recovered = recover(folder)
         # What was planned without the lock still has to be true with it.
@@ -144,6 +147,19 @@ def _prepare(run: Run) -> _Prepared:
     _forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     return _Prepared(inventory=inventory, selection=selection, keys=keys)
+
+
+def _tidy(run: Run) -> None:
+    """Throws away what a run that was killed had staged, unless another is staging at this moment."""
+    staging = run.output / STAGING
+    with contextlib.suppress(OSError, StorageError):
+        if any(staging.iterdir()):
+            with open_output(run.output, run.system) as folder, locked(folder, holder=_holder(run), timeout=0):
+                recover(folder)
+
+
+def _holder(run: Run) -> str:
+    return f"process {os.getpid()}, {run.job}, since {rfc3339(run.now)}"
 
 
 def has_journal(output: Path) -> bool:
