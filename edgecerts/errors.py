@@ -73,6 +73,10 @@ class InvalidCertificateError(EdgecertsError):
     """A certificate file that is damaged, or a certificate that fails its own verification."""
 
 
+class InvalidRequestError(EdgecertsError):
+    """A file that should hold a certificate request and holds something else, or one that nobody may sign."""
+
+
 class SecretError(EdgecertsError):
     """A password source that gives nothing usable. The message names the source, never its content."""
 
