@@ -114,6 +114,11 @@ def run_apply(run: Run) -> ApplyReport:
             inventory=prepared.inventory,
             keys=prepared.keys,
             certificates=_existing_authorities(run.graph, prepared.inventory),
+            requests={
+                identity.address: identity.request.path
+                for identity in run.graph.end_entities
+                if identity.request is not None
+            },
             now=run.now,
             job=run.job,
         )

@@ -9,6 +9,7 @@ from edgecerts.desired.graph import (
     IdentityKind,
     PrivateKeyArtifact,
     RenewalRule,
+    RequestArtifact,
     TrustArtifact,
 )
 from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, Rekey, RenewBefore
@@ -82,7 +83,8 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             path=f"{folder}/{_STEMS[kind]}.key",
             key_type=entity.key_type,
             key_type_declared="key_type" in entity.declared,
-            password=entity.password,
+            # A key that lies here although it is its host's is not ours to encrypt.
+            password=entity.password if entity.request is None else None,
             held=entity.key_held,
             rekey_on_renew=entity.rekey is Rekey.ON_RENEW,
         ),
@@ -102,7 +104,14 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             issuer=issuer_certificate,
             also_trust=issuer.also_trust,
         ),
+        request=_build_request(entity),
     )
+
+
+def _build_request(entity: EndEntity) -> RequestArtifact | None:
+    if entity.request is None:
+        return None
+    return RequestArtifact(path=entity.request.path, must_match=entity.request.must_match, password=entity.password)
 
 
 def _renewal_rule(declared: RenewBefore | None, default: RenewalRule) -> RenewalRule:

@@ -95,6 +95,21 @@ class PrivateKeyArtifact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RequestArtifact:
+    """A certificate request, which a host sends and edgecerts reads.
+
+    Attributes:
+        path: relative to the manifest's folder, not to the output folder.
+        must_match: it is refused where it asks for other names than are declared.
+        password: encrypts the private key on its host.
+    """
+
+    path: str
+    must_match: bool
+    password: PasswordSource | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CertificateArtifact:
     """A certificate.
 
@@ -147,6 +162,7 @@ class Identity:
         common_name: the host that clients dial, or who the client is.
         trust: None for an authority, whose certificate is what others trust.
         fingerprint: the pinned SHA-256 of an authority's public key, or None.
+        request: what its host sends, where its private key is made there.
     """
 
     address: str
@@ -157,6 +173,7 @@ class Identity:
     certificate: CertificateArtifact
     trust: TrustArtifact | None
     fingerprint: str | None = None
+    request: RequestArtifact | None = None
 
     def artifacts(self) -> Iterator[Artifact]:
         """Its files, each after those that it depends on."""

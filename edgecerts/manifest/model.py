@@ -123,6 +123,19 @@ class EndEntityKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """The certificate request that the host of a broker or client sends.
+
+    Attributes:
+        path: relative to the manifest's folder, with `/`.
+        must_match: it is refused where it asks for other names than the manifest declares.
+    """
+
+    path: str
+    must_match: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EndEntity:
     """A broker or a client.
 
@@ -130,6 +143,8 @@ class EndEntity:
         name: the name of its folder and of its address.
         alt_names: all of them, without duplicates, in the order of the certificate: for a broker its common name
             first; a subject's e-mail last.
+        request: set exactly where the private key is made on its host.
+        password: encrypts the private key, here or on its host.
         declared: the keys that the manifest gave, by the entry itself or through `defaults`.
     """
 
@@ -143,6 +158,7 @@ class EndEntity:
     renew_before: RenewBefore | None
     key_held: KeyHeld
     rekey: Rekey
+    request: Request | None
     password: PasswordSource | None
     declared: frozenset[str]
     mark: Mark

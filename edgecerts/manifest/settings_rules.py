@@ -20,9 +20,15 @@ def check_own_settings(own: Settings, settings: Settings, mistakes: Mistakes) ->
     """
     _check_renewal(own, settings, mistakes)
     _check_rekey(own, settings, mistakes)
-    if "password" in own.marks and settings.key_held is KeyHeld.CSR:
-        hint = "with `key_held: csr` the private key is made and kept on its host; remove one of the two"
-        mistakes.add(own.marks["password"], "there is no private key here that `password` could encrypt", hint)
+
+
+def check_request_settings(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
+    """Checks that an entry that says something of its request has one; `defaults` may say it for some of them."""
+    held = settings.key_held or KeyHeld.HERE
+    for key in ("csr", "csr_must_match"):
+        if key in own.marks and held is not KeyHeld.CSR:
+            hint = "write `key_held: csr` if the private key is made on its host, else remove this"
+            mistakes.add(own.marks[key], f"`{key}` does not go with `key_held: {held.value}`", hint)
 
 
 def _check_renewal(own: Settings, settings: Settings, mistakes: Mistakes) -> None:

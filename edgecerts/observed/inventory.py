@@ -5,11 +5,12 @@ Four states, never two: what cannot be read is not absent, and an encrypted key 
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.private_keys import KeyFacts
 
 T_co = TypeVar("T_co", covariant=True)
@@ -76,6 +77,7 @@ class Inventory:
     Attributes:
         private_keys, certificates, texts: by path relative to the output folder, for every artifact of the graph.
         also_trusted: by path relative to the manifest's folder.
+        requests: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
         unreadable: folders and log files that are there and cannot be read; what they hold is not known.
@@ -92,3 +94,4 @@ class Inventory:
     unreadable: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
     interrupted: bool = False
+    requests: Mapping[str, Observed[RequestFacts]] = field(default_factory=dict)

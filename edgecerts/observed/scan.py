@@ -14,11 +14,12 @@ from edgecerts.desired.graph import (
     TextArtifact,
     TrustArtifact,
 )
-from edgecerts.errors import InvalidCertificateError, InvalidKeyError
+from edgecerts.errors import InvalidCertificateError, InvalidKeyError, InvalidRequestError
 from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, FoundFile, NotReadableError
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry, parse_log
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
+from edgecerts.pki.certificate_requests import MAX_REQUEST_BYTES, RequestFacts, parse_request
 from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         log_files=log_files,
         unreadable=(*unreadable, *unreadable_parents),
         leftovers=leftovers,
+        requests=_scan_requests(graph, manifest_folder),
         interrupted=_has_journal(reader),
     )
 
@@ -132,6 +134,23 @@ def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observe
         place = manifest_folder / path
         found[path] = _observe(FolderReader(place.parent), place.name, parse_certificates)
     return found
+
+
+def _scan_requests(graph: Graph, manifest_folder: Path) -> dict[str, Observed[RequestFacts]]:
+    """What hosts have sent. No symbolic link below the manifest's folder is followed."""
+    reader = FolderReader(manifest_folder)
+    paths = (identity.request.path for identity in graph.end_entities if identity.request is not None)
+    return {path: _observe_request(reader, path) for path in paths}
+
+
+def _observe_request(reader: FolderReader, path: str) -> Observed[RequestFacts]:
+    try:
+        found = reader.read(path, limit=MAX_REQUEST_BYTES)
+        return Observed(state=State.ABSENT) if found is None else _present(found, parse_request(found.data))
+    except NotReadableError as error:
+        return Observed(state=State.UNREADABLE, problem=error.problem)
+    except InvalidRequestError as error:
+        return Observed(state=State.UNREADABLE, problem=error.message, damaged=True)
 
 
 def _scan_log(reader: FolderReader) -> tuple[tuple[LogEntry, ...], tuple[str, ...], tuple[str, ...]]:

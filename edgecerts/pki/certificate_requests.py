@@ -126,4 +126,3 @@ def _describe(request: x509.CertificateSigningRequest, public_key: PublicKey) ->
         spki_sha256=spki_sha256(public_key),
         public_key=public_key,
     )
-

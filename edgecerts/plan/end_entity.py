@@ -209,7 +209,7 @@ class EndEntityPlanner:
         identity = plan.identity
         reasons = tuple(dict.fromkeys(reasons))
         period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
-        obstacle = self._request_obstacle(identity) or self._issuer.obstacle
+        obstacle = self._issuer.obstacle
         if obstacle is None and identity.private_key.password is None:
             obstacle = self._unprotected
         certificate = self._inventory.certificates[identity.certificate.path]
@@ -232,8 +232,6 @@ class EndEntityPlanner:
 
     def _issue(self, plan: IdentityPlan, *reasons: Reason, source: KeySource, obstacle: Obstacle | None) -> None:
         artifact = plan.identity.certificate
-        if source is not KeySource.CERTIFICATE:
-            obstacle = obstacle or self._request_obstacle(plan.identity)
         obstacle = obstacle or self._issuer.obstacle
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
         issuance = Issuance(period=period, key=source) if period else None
@@ -245,15 +243,6 @@ class EndEntityPlanner:
                 f"ends on {period.not_after:%Y-%m-%d} with its authority, earlier than declared"
                 f" ({uncapped.not_after:%Y-%m-%d})",
             )
-
-    def _request_obstacle(self, identity: Identity) -> Obstacle | None:
-        if identity.private_key.held is not KeyHeld.CSR:
-            return None
-        return Obstacle(
-            code=BlockCode.NOT_YET,
-            message="`key_held: csr` is not supported by this version",
-            hint="write key_held: delivered to make the key here and carry it to its host",
-        )
 
     def _plan_key(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
         identity = plan.identity

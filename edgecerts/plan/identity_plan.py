@@ -38,6 +38,7 @@ class IdentityPlan:
     blocked: list[Remark] = field(default_factory=list)
     notices: list[Remark] = field(default_factory=list)
     hazards: list[Remark] = field(default_factory=list)
+    waiting: list[Remark] = field(default_factory=list)
 
     def add(self, artifact: Artifact, action: Action, *reasons: Reason, issuance: Issuance | None = None) -> None:
         """Plans one change."""
@@ -174,6 +175,8 @@ def certificate_action(reasons: Iterable[Reason]) -> Action:
         return Action.NO_OP
     if ReasonCode.MISSING in codes:
         return Action.CREATE
+    if ReasonCode.REQUEST_CHANGED in codes:
+        return Action.REKEY
     return Action.RENEW if codes <= RENEWAL else Action.UPDATE
 
 

@@ -66,6 +66,8 @@ class ReasonCode(enum.StrEnum):
     REPLACE_REQUESTED = "replace-requested"
     NOT_ACCEPTABLE = "not-acceptable"
     NOT_IN_MANIFEST = "not-in-manifest"
+    REQUESTED = "requested"
+    REQUEST_CHANGED = "request-changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +91,7 @@ class KeySource(enum.StrEnum):
     NEW_KEY = "new-key"
     KEY_FILE = "key-file"
     CERTIFICATE = "certificate"
+    REQUEST = "request"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,7 +174,16 @@ class BlockCode(enum.StrEnum):
     KEY_UNUSABLE = "key-unusable"
     KEY_EXPOSED = "key-exposed"
     UNREADABLE = "unreadable"
-    NOT_YET = "not-yet"
+    REQUEST_REFUSED = "request-refused"
+    KEY_ON_HOST = "key-on-host"
+
+
+@enum.unique
+class WaitingCode(enum.StrEnum):
+    """What only a host can do. It is no error: a new device may come next week."""
+
+    REQUEST_MISSING = "request-missing"
+    KEY_TYPE_CHANGED = "key-type-changed"
 
 
 @enum.unique
@@ -196,6 +208,8 @@ class NoticeCode(enum.StrEnum):
     ED25519_KEY = "ed25519-key"
     ENCRYPTED_BROKER_KEY = "encrypted-broker-key"
     UNDERSCORE_IN_HOST = "underscore-in-host"
+    REQUEST_REFUSED = "request-refused"
+    REQUEST_DIFFERS = "request-differs"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -273,6 +287,7 @@ class Plan:
         hazards: what was found, also where it is allowed; its address is an identity, or `ca` for the whole run.
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
+        waiting: certificates for which their hosts have to send something first, by address.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.
         new_keys: paths of private keys that would be made.
     """
@@ -286,6 +301,7 @@ class Plan:
     notices: tuple[Remark, ...]
     needs: tuple[Need, ...]
     unmanaged: tuple[str, ...]
+    waiting: tuple[Remark, ...]
     deliver: tuple[Delivery, ...]
     new_keys: tuple[str, ...]
 
@@ -320,12 +336,16 @@ class Plan:
 
     @property
     def summary(self) -> dict[str, int]:
-        """How many changes of each action there are; blocked ones are counted as `blocked` alone."""
+        """How many changes of each action there are; blocked ones are counted as `blocked` alone.
+
+        So are those that wait and of which nothing else is done.
+        """
         counts = {action.value: 0 for action in Action}
-        counts["blocked"] = len(self.blocked)
-        blocked = self.blocked_addresses
+        counts["blocked"], counts["waiting"] = len(self.blocked), len(self.waiting)
+        blocked, waiting = self.blocked_addresses, {remark.address for remark in self.waiting}
         for change in self.changes:
-            if str(change.address) not in blocked:
+            address, idle = str(change.address), change.action is Action.NO_OP
+            if address not in blocked and not (idle and address in waiting):
                 counts[change.action.value] += 1
         return counts
 

@@ -16,6 +16,7 @@ from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.requested import RequestedPlanner
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
@@ -45,9 +46,9 @@ def make_plan(
         graph, inventory, evidence=evidence, unprotected=unprotected, options=options, now=now
     )
     replaced = find_replaced_authority(graph, inventory, issuer)
-    planner = EndEntityPlanner(
+    planner = RequestedPlanner(
+        graph,
         inventory,
-        addresses=frozenset(str(identity.certificate.address) for identity in graph.identities),
         issuer=issuer,
         ca_replaced=replaced is not None,
         unprotected=unprotected,
@@ -81,6 +82,7 @@ def make_plan(
         notices=_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
+        waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
         deliver=plan_deliveries(graph.end_entities, pending),
         new_keys=find_new_keys(pending),
     )

@@ -26,7 +26,7 @@ def plan_document(plan: Plan, changes: list[Document]) -> Document:
         "hazards": remark_documents(plan.hazards),
         "allowed": sorted(plan.allowed),
         "blocked": remark_documents(plan.blocked),
-        "waiting": [],
+        "waiting": remark_documents(plan.waiting),
         "notices": remark_documents(plan.notices),
         "needs": [_need(need) for need in plan.needs],
         "unmanaged": list(plan.unmanaged),
