@@ -112,14 +112,14 @@ class Transaction:
         self._staged.append(_Staged(draft=draft, path=path, is_folder=is_folder))
 
     def commit(self) -> None:
-        """Puts the log's lines on the disk, commits, and publishes. What went wrong for whom is in `failures`."""
+        """Commits, puts the log's lines on the disk, and publishes. What went wrong for whom is in `failures`."""
         try:
             self._check_and_fill()
+            lines = b"".join(staged.draft.log_lines for staged in self._staged)
+            self._commit([staged.unit for staged in self._staged if staged.is_folder], lines)
             with reporting(self._log):
-                lines = b"".join(staged.draft.log_lines for staged in self._staged)
                 if lines:
                     append_lines(self._folder, self._log, lines)
-            self._commit([staged.unit for staged in self._staged if staged.is_folder])
         except EdgecertsError as error:
             self._fail_all(error)
             return
@@ -214,13 +214,15 @@ class Transaction:
             with contextlib.suppress(PermissionError):
                 self._system.chown(descriptor, uid, gid)
 
-    def _commit(self, units: list[JournalUnit]) -> None:
+    def _commit(self, units: list[JournalUnit], lines: bytes) -> None:
         if not units:
             return
         self.is_finished = False
+        log_lines = tuple(lines.decode("utf-8").splitlines())
+        journal = Journal(stamp=self._stamp, log=self._log, lines=log_lines, units=tuple(units))
         try:
             with reporting(JOURNAL):
-                write_journal(self._folder, Journal(stamp=self._stamp, units=tuple(units)))
+                write_journal(self._folder, journal)
         except EdgecertsError:
             # Its name may be there all the same. Where that cannot be taken back, the next run publishes.
             self._close_journal()
