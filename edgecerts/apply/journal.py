@@ -1,8 +1,8 @@
 """The journal: what a transaction has committed to and may not have published yet.
 
 It exists only between the commit and the end of a publication. Its name appearing is the commit: whoever finds it
-finishes what it lists, and whoever finds none throws away what is staged. It has the log's lines as well: written before
-the commit, a line of an authority that nobody ever saw would keep the next run from making one.
+finishes what it lists, and whoever finds none throws away what is staged. It has the log's lines as well: were they
+written before the commit, a line of an authority that nobody ever saw would keep the next run from making one.
 """
 
 import contextlib

@@ -187,11 +187,35 @@ class Transaction:
                 if live is not None:
                     self._take_over_access(staged, new, live)
                     for name in system.names(live):
-                        # A folder cannot have two names, and some file systems have no links: these follow later.
                         if name not in names:
-                            with contextlib.suppress(OSError):
-                                system.link(name, live, name, new)
+                            self._bring_along(name, live, new)
             system.sync(new, Sync.STAGED_FOLDER)
+
+    def _bring_along(self, name: str, live: int, new: int) -> None:
+        """A second name for a file that stays. What can have only one, such as a folder, follows after the exchange."""
+        with contextlib.suppress(OSError):
+            self._system.link(name, live, name, new)
+            return
+        # Without its key or certificate an identity would be of no use until then.
+        if name.endswith((".key", ".pem")):
+            self._copy(name, live, new)
+
+    def _copy(self, name: str, live: int, new: int) -> None:
+        system, found = self._system, self._system.look(name, live)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            return
+        try:
+            original = system.open_file(name, live)
+        except PermissionError:
+            return
+        with contextlib.ExitStack() as stack:
+            stack.callback(system.close, original)
+            descriptor = system.create(name, new, PRIVATE_KEY_MODE)
+            stack.callback(system.close, descriptor)
+            system.write(descriptor, system.read(original))
+            self._keep_owner(descriptor, found.st_uid, found.st_gid)
+            system.chmod(descriptor, stat.S_IMODE(found.st_mode))
+            system.sync(descriptor, Sync.STAGED_FILE)
 
     def _take_over_access(self, staged: _Staged, new: int, live: int) -> None:
         """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
