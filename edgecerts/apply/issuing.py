@@ -11,18 +11,18 @@ from edgecerts.apply.key_ring import KeyRing
 from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
-    LOG_FOLDER,
     PRIVATE_KEY_MODE,
-    PUBLIC_MODE,
     Address,
     CertificateArtifact,
+    LogArtifact,
     PrivateKeyArtifact,
     TextArtifact,
     TrustArtifact,
+    log_artifact,
 )
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
 from edgecerts.observed.inventory import Inventory
-from edgecerts.observed.issuance_log import LogEntry, format_log_entry
+from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
 from edgecerts.pki.private_keys import (
@@ -33,7 +33,7 @@ from edgecerts.pki.private_keys import (
     spki_sha256,
 )
 from edgecerts.pki.x509_names import name_text
-from edgecerts.plan.model import Action, Change, KeySource, rfc3339
+from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
 @dataclass(kw_only=True)
@@ -72,6 +72,8 @@ class Workshop:
             self._write_certificate(artifact, change)
         elif isinstance(artifact, TrustArtifact):
             self._write_trust(artifact)
+        elif isinstance(artifact, LogArtifact):
+            self._write_log(artifact, change)
         elif artifact.is_private_key:
             self.folder.set_aside(artifact.path, self._stamp())
         else:
@@ -135,9 +137,17 @@ class Workshop:
             ),
         )
         facts = describe_certificate(certificate)
-        entry = self._log_entry(facts, change, issuer_key=spki_sha256(issuer_key.public_key()))
+        entry = self._log_entry(
+            facts,
+            change.address,
+            issuer_key=spki_sha256(issuer_key.public_key()),
+            action=change.action.value,
+            reasons=tuple(reason.code for reason in change.reasons),
+            issued_at=self.now,
+        )
         # On record before anybody can see it: a certificate that is lost can then still be revoked.
-        self.folder.append(f"{LOG_FOLDER}/{self.now:%Y}.jsonl", format_log_entry(entry), mode=PUBLIC_MODE)
+        log = log_artifact(self.now)
+        self.folder.append(log.path, format_log_entry(entry), mode=log.mode)
         pem = encode_certificates(certificate)
         if change.action is Action.CREATE:
             self.folder.create(artifact.path, pem, mode=artifact.mode)
@@ -158,6 +168,23 @@ class Workshop:
                 trusted.append(facts.certificate)
         self.folder.replace(artifact.path, encode_certificates(*trusted), mode=artifact.mode)
 
+    def _write_log(self, artifact: LogArtifact, change: Change) -> None:
+        """All lines at once: what was signed elsewhere was issued when it begins, as far as anybody can say."""
+        lines = (
+            format_log_entry(
+                self._log_entry(
+                    record.facts,
+                    record.address,
+                    issuer_key=record.issuer_key,
+                    action=RECORD_ACTION,
+                    reasons=(ReasonCode.NOT_IN_LOG,),
+                    issued_at=record.facts.not_before,
+                )
+            )
+            for record in change.records
+        )
+        self.folder.append(artifact.path, "".join(lines), mode=artifact.mode)
+
     def _public_key(self, artifact: CertificateArtifact, source: KeySource) -> PublicKey:
         if source is not KeySource.CERTIFICATE:
             return self._private_key(Address(identity=artifact.address.identity, part="private-key")).public_key()
@@ -177,19 +204,28 @@ class Workshop:
                 return known[str(address)]
         raise InvalidKeyError(f"{address} is not at hand")
 
-    def _log_entry(self, facts: CertificateFacts, change: Change, *, issuer_key: str) -> LogEntry:
+    def _log_entry(
+        self,
+        facts: CertificateFacts,
+        address: Address,
+        *,
+        issuer_key: str,
+        action: str,
+        reasons: tuple[ReasonCode, ...],
+        issued_at: datetime,
+    ) -> LogEntry:
         return LogEntry(
             serial=facts.serial,
-            address=str(change.address),
+            address=str(address),
             issuer_key=issuer_key,
             subject=name_text(facts.certificate.subject),
             not_before=rfc3339(facts.not_before),
             not_after=rfc3339(facts.not_after),
             spki_sha256=facts.spki_sha256,
             sha256=facts.sha256,
-            action=change.action.value,
-            reasons=tuple(reason.code.value for reason in change.reasons),
-            issued_at=rfc3339(self.now.replace(microsecond=0)),
+            action=action,
+            reasons=tuple(code.value for code in reasons),
+            issued_at=rfc3339(issued_at),
             issued_by=self.job,
             version=__version__,
         )

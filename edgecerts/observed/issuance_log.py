@@ -10,6 +10,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
+RECORD_ACTION = "record"
+"""The action of a line for a certificate that was found, and that edgecerts did not issue or lost the line of."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogEntry:
@@ -20,9 +23,10 @@ class LogEntry:
         issuer_key: SHA-256 of the issuer's subjectPublicKeyInfo.
         spki_sha256: SHA-256 of the certificate's subjectPublicKeyInfo.
         sha256: SHA-256 of the certificate.
-        action: the plan's word for it.
+        action: the plan's word for it, or `record`.
         reasons: the plan's reason codes.
-        issued_by: a CI job's address, or a user at a host.
+        issued_at: when it was signed; of one that was recorded, when it begins.
+        issued_by: a CI job's address, or a user at a host: who signed it, or who recorded it.
         version: the version of edgecerts.
     """
 

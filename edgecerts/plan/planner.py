@@ -16,6 +16,7 @@ from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.recording import plan_records
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
@@ -69,7 +70,8 @@ def make_plan(
     refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
     written = select_pending(changes, {remark.address for remark in blocked}, refusals)
     files, blocked_files = _plan_folder_files(graph, inventory, written)
-    changes, blocked = (*files, *changes), (*blocked_files, *blocked)
+    log = plan_records(graph, inventory, issuer=issuer, now=now)
+    changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
     pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
     return Plan(
         created_at=now,
@@ -113,7 +115,7 @@ def _plan_folder_files(
 
 
 def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:
-    """The changes that were asked for, with what they depend on: the authority and the folder's files."""
+    """The changes that were asked for, with what they depend on: the authority, and later the folder and the log."""
     if not options.targets:
         return changes
     identities = {target for target in options.targets if target.count("/") < 2} | {"ca", "folder"}
