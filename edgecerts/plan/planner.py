@@ -64,9 +64,7 @@ def make_plan(
     addresses = {str(change.address) for change in changes}
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     identities = {change.address.identity for change in changes}
-    hazards = tuple(hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
-    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
-    hazards = (*(hazard for hazard in whole_run if hazard is not None), *hazards)
+    hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
     refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
     written = select_pending(changes, {remark.address for remark in blocked}, refusals)
     files, blocked_files = _plan_folder_files(graph, inventory, written)
@@ -95,6 +93,21 @@ def _plan_end_entity(
     if identity.trust is not None:
         plan_trust(plan, identity.trust, inventory, issuer=issuer, options=options)
     return plan
+
+
+def _find_hazards(
+    inventory: Inventory,
+    plans: Iterable[IdentityPlan],
+    changes: Sequence[Change],
+    *,
+    replaced: str | None,
+    now: datetime,
+) -> tuple[Remark, ...]:
+    """Those of the whole run, then those of the identities that are planned."""
+    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
+    identities = {change.address.identity for change in changes}
+    own = (hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
+    return (*(hazard for hazard in whole_run if hazard is not None), *own)
 
 
 def _plan_folder_files(
