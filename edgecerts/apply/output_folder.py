@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
+from edgecerts.observed.log_tail import find_tail_repair
 
 _STAGING = f"{LOCAL_FOLDER}/staging"
 _REPLACED = f"{LOCAL_FOLDER}/replaced"
@@ -155,11 +156,13 @@ class OutputFolder:
         with self._reporting(path), self._folder(parent) as (folder, name), contextlib.suppress(OSError):
             os.rmdir(name, dir_fd=folder)
 
-    def append(self, path: str, line: str, *, mode: int) -> None:
-        """Adds one line to a file and syncs it before it returns. A torn last line is ended first.
+    def append(self, path: str, lines: str, *, mode: int) -> None:
+        """Adds whole lines to a log file, in one write, and syncs them before it returns.
+
+        What a crash left behind the last line end is mended first.
 
         Raises:
-            StorageError: the line may not have reached the disk.
+            StorageError: the lines may not have reached the disk.
         """
         with self._reporting(path), self._folder(path) as (folder, name):
             descriptor = os.open(name, _APPEND, mode, dir_fd=folder)
@@ -167,8 +170,12 @@ class OutputFolder:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise StorageError(f"{path} is not a plain file")
                 size = os.fstat(descriptor).st_size
-                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-                _write_all(descriptor, (("\n" if torn else "") + line).encode("utf-8"))
+                repair = find_tail_repair(size, lambda offset, count: os.pread(descriptor, count, offset))
+                if repair.keep < size:
+                    os.ftruncate(descriptor, repair.keep)
+                    # A cut that reached the disk after the new lines could leave the end of the old piece behind them.
+                    os.fsync(descriptor)
+                _write_all(descriptor, repair.before + lines.encode("utf-8"))
                 if size == 0:
                     os.fchmod(descriptor, mode)
                 os.fsync(descriptor)

@@ -70,6 +70,20 @@ class Leftover:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DamagedLog:
+    """A file of the issuance log in which some lines are no entries.
+
+    Attributes:
+        lines: their numbers, from 1.
+        conflict: among them are the markers of a merge.
+    """
+
+    path: str
+    lines: tuple[int, ...]
+    conflict: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Inventory:
     """Everything that was found.
 
@@ -78,6 +92,7 @@ class Inventory:
         also_trusted: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
+        damaged_log: those of them with lines that are no entries.
         unreadable: folders and log files that are there and cannot be read; what they hold is not known.
         leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
     """
@@ -90,3 +105,4 @@ class Inventory:
     log_files: tuple[str, ...]
     unreadable: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
+    damaged_log: tuple[DamagedLog, ...] = ()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgecerts.desired.graph import (
-    LOG_FOLDER,
     CertificateArtifact,
     Graph,
     PrivateKeyArtifact,
@@ -14,9 +13,9 @@ from edgecerts.desired.graph import (
     TrustArtifact,
 )
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
-from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, FoundFile, NotReadableError
+from edgecerts.observed.folder_reader import FolderReader, FoundFile, NotReadableError
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
-from edgecerts.observed.issuance_log import LogEntry, parse_log
+from edgecerts.observed.log_scan import scan_log
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
 
@@ -58,17 +57,18 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
             certificates[artifact.path] = _observe(reader, artifact.path, parse_copies)
         elif isinstance(artifact, TextArtifact):
             texts[artifact.path] = _observe(reader, artifact.path, _decode)
-    log, log_files, unreadable = _scan_log(reader)
+    log = scan_log(reader)
     leftovers, unreadable_parents = _scan_leftovers(reader, graph)
     return Inventory(
         private_keys=keys,
         certificates=certificates,
         texts=texts,
         also_trusted=_scan_also_trusted(graph, manifest_folder),
-        log=log,
-        log_files=log_files,
-        unreadable=(*unreadable, *unreadable_parents),
+        log=log.entries,
+        log_files=log.files,
+        unreadable=(*log.unreadable, *unreadable_parents),
         leftovers=leftovers,
+        damaged_log=log.damaged,
     )
 
 
@@ -122,30 +122,6 @@ def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observe
         place = manifest_folder / path
         found[path] = _observe(FolderReader(place.parent), place.name, parse_certificates)
     return found
-
-
-def _scan_log(reader: FolderReader) -> tuple[tuple[LogEntry, ...], tuple[str, ...], tuple[str, ...]]:
-    """The log's entries, its files that have anything in them, and what of it cannot be read."""
-    entries: list[LogEntry] = []
-    files: list[str] = []
-    try:
-        names = reader.names(LOG_FOLDER)
-    except NotReadableError:
-        return (), (), (LOG_FOLDER,)
-    unreadable: list[str] = []
-    for name in names:
-        path = f"{LOG_FOLDER}/{name}"
-        if not name.endswith(".jsonl"):
-            continue
-        try:
-            found = reader.read(path, limit=MAX_LOG_BYTES)
-        except NotReadableError:
-            unreadable.append(path)
-            continue
-        if found is not None and found.data:
-            files.append(path)
-            entries.extend(parse_log(found.data.decode("utf-8", errors="replace")))
-    return tuple(entries), tuple(files), tuple(unreadable)
 
 
 def _scan_leftovers(reader: FolderReader, graph: Graph) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
