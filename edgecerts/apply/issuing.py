@@ -54,6 +54,10 @@ class Workshop:
     job: str
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
     _set_aside: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    _serials: set[int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._serials = set(self.inventory.serials)
 
     def make(self, change: Change) -> None:
         """Carries out one change.
@@ -135,7 +139,9 @@ class Workshop:
                 certificate=None if artifact.spec.is_ca else self.certificates[str(artifact.issuer)],
                 private_key=issuer_key,
             ),
+            used_serials=self._serials,
         )
+        self._serials.add(certificate.serial_number)
         facts = describe_certificate(certificate)
         entry = self._log_entry(
             facts,

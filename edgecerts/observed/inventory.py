@@ -106,3 +106,10 @@ class Inventory:
     unreadable: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
     damaged_log: tuple[DamagedLog, ...] = ()
+
+    @property
+    def serials(self) -> frozenset[int]:
+        """Every serial number that a certificate here has, or had by the log."""
+        found = (*self.certificates.values(), *(leftover.certificate for leftover in self.leftovers))
+        here = {facts.serial_number for certificates in found for facts in certificates.value or ()}
+        return frozenset(here | {number for entry in self.log if (number := entry.serial_number) is not None})

@@ -43,6 +43,13 @@ class LogEntry:
     issued_by: str
     version: str
 
+    @property
+    def serial_number(self) -> int | None:
+        """The serial number; None where somebody wrote something else in its place."""
+        with suppress(ValueError):
+            return int(self.serial, 16)
+        return None
+
 
 def format_log_entry(entry: LogEntry) -> str:
     """The entry as one line with its line end."""
