@@ -15,7 +15,7 @@ from cryptography import x509
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import CertificateArtifact, Graph, Identity, TextArtifact
 from edgecerts.manifest.model import KeyHeld
-from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
+from edgecerts.observed.inventory import DamagedLog, Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import USAGE_OIDS, PublicKey, is_signed_by_key, signature_hash
@@ -95,6 +95,10 @@ class Scene:
             log_files=("issued/2026.jsonl",) if log else (),
             unreadable=tuple(self.observed.get("unreadable", ())),
             leftovers=leftovers,
+            damaged_log=tuple(
+                DamagedLog(path=path, lines=tuple(map(int, lines)), conflict=False)
+                for path, lines in self._section("damaged_log").items()
+            ),
         )
 
     def digests(self) -> dict[str, str]:
@@ -195,12 +199,15 @@ class Scene:
         address = told["address"]
         facts = self._made.get(address.removesuffix("/certificate"))
         identity = next((i for i in self.graph.identities if str(i.certificate.address) == address), None)
-        if identity is not None and (facts is None or told.keys() - {"address", "issued_at"}):
+        if identity is not None and (facts is None or told.keys() - {"address", "issued_at", "says"}):
             facts = self._sign(identity, told)
         issuer_key = self._authority(told.get("issuer", ROOT)).spki_sha256
         begins = facts.not_before if facts else self.now
         issued_at = moment(told["issued_at"]) if "issued_at" in told else begins
-        return _line(address, facts, issuer_key=issuer_key, issued_at=issued_at)
+        line = _line(address, facts, issuer_key=issuer_key, issued_at=issued_at)
+        if "serial_of" in told:
+            line = replace(line, serial=self._made[told["serial_of"]].serial)
+        return replace(line, **told.get("says", {}))
 
     def _leftover(self, address: str, told: str | Described) -> Leftover:
         """A folder of ours without an entry: made like the first entry of the manifest, under another name."""

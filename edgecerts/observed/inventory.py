@@ -68,6 +68,12 @@ class Leftover:
     paths: tuple[str, ...]
     certificate: Observed[tuple[CertificateFacts, ...]]
 
+    @property
+    def certificate_path(self) -> str:
+        """Where its certificate lies; its folder, where there is none."""
+        names = (path for path in self.paths if not path.endswith((".key", "/ca.pem")))
+        return next(names, self.paths[0].rpartition("/")[0])
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DamagedLog:

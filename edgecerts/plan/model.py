@@ -215,6 +215,8 @@ class NoticeCode(enum.StrEnum):
     ED25519_KEY = "ed25519-key"
     ENCRYPTED_BROKER_KEY = "encrypted-broker-key"
     UNDERSCORE_IN_HOST = "underscore-in-host"
+    LOG_DAMAGED = "log-damaged"
+    LOG_CONTRADICTION = "log-contradiction"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence
 from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
+from edgecerts.plan.log_checks import check_log
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
@@ -55,10 +56,8 @@ def make_plan(
         options=options,
         now=now,
     )
-    plans = [
-        root,
-        *(_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities),
-    ]
+    leaves = (_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities)
+    plans = [root, *leaves]
     leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
     changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
     addresses = {str(change.address) for change in changes}
@@ -67,6 +66,7 @@ def make_plan(
     hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
     refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
     written = select_pending(changes, {remark.address for remark in blocked}, refusals)
+    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
     files, blocked_files = _plan_folder_files(graph, inventory, written)
     log = plan_records(graph, inventory, issuer=issuer, now=now)
     changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
@@ -78,7 +78,7 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
+        notices=(*_concerning(identities, notices, options), *check_log(inventory, log, now)),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
         deliver=plan_deliveries(graph.end_entities, pending),

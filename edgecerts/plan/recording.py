@@ -61,8 +61,8 @@ def _certificates(graph: Graph, inventory: Inventory) -> Iterator[tuple[Address,
             yield artifact.address, artifact.path, found.value[0]
     for leftover in inventory.leftovers:
         if leftover.certificate.value:
-            path = next(path for path in leftover.paths if not path.endswith((".key", "/ca.pem")))
-            yield Address(identity=leftover.address, part="certificate"), path, leftover.certificate.value[0]
+            address = Address(identity=leftover.address, part="certificate")
+            yield address, leftover.certificate_path, leftover.certificate.value[0]
 
 
 def _authority_key(root: Identity, inventory: Inventory) -> tuple[str, PublicKeyTypes] | None:
