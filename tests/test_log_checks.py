@@ -202,8 +202,11 @@ def addresses(project: Project) -> set[str]:
     return {json.loads(line)["address"] for line in lines}
 
 
-def test_two_branches_that_issued_merge_without_a_conflict_and_are_settled(branches: Project) -> None:
-    git(branches.folder, "merge", "-q", "--no-edit", "one")
+@pytest.mark.parametrize("command", [("merge", "-q", "--no-edit", "one"), ("rebase", "-q", "one")], ids=str)
+def test_two_branches_that_issued_merge_without_a_conflict_and_are_settled(
+    branches: Project, command: tuple[str, ...]
+) -> None:
+    git(branches.folder, *command)
     assert git(branches.folder, "status", "--porcelain") == ""
     assert addresses(branches) >= {"broker/plant-b/certificate", "client/line-4/certificate"}
     assert len(entries(branches)) == 5

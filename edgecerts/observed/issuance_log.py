@@ -7,7 +7,7 @@ that were replaced or lost.
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 
 RECORD_ACTION = "record"
 """The action of a line for a certificate that was found, and that edgecerts did not issue or lost the line of."""
@@ -96,7 +96,7 @@ def parse_log(text: str) -> ParsedLog:
 def parse_log_line(line: str) -> LogEntry | None:
     """One line's entry; None where it is none. Fields of a later version are passed over."""
     # A line of a hundred thousand brackets exhausts the parser's stack.
-    with suppress(ValueError, TypeError, KeyError, RecursionError):
+    with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         values = json.loads(line)
         entry = LogEntry(
             **{name: values[name] for name in _FIELDS if name != "reasons"}, reasons=tuple(values["reasons"])
@@ -107,12 +107,12 @@ def parse_log_line(line: str) -> LogEntry | None:
 
 
 def _is_well_formed(entry: LogEntry) -> bool:
-    """Whether every field is of its type and every time can be compared with others; raises ValueError else."""
+    """Whether every field is of its type and every time is one in UTC; raises ValueError or OverflowError else."""
     texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
     if not all(isinstance(value, str) for value in (*texts, *entry.reasons)):
         return False
-    times = (entry.not_before, entry.not_after, entry.issued_at)
-    return all(datetime.fromisoformat(time).tzinfo is not None for time in times)
+    times = [datetime.fromisoformat(time) for time in (entry.not_before, entry.not_after, entry.issued_at)]
+    return all(time.tzinfo is not None and time.astimezone(UTC) for time in times)
 
 
 _FIELDS = tuple(field.name for field in fields(LogEntry))

@@ -15,7 +15,7 @@ from edgecerts.desired.graph import (
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
 from edgecerts.observed.folder_reader import FolderReader, FoundFile, NotReadableError
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
-from edgecerts.observed.log_scan import scan_log
+from edgecerts.observed.log_scan import FoundLog, scan_log
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
 
@@ -70,6 +70,21 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         leftovers=leftovers,
         damaged_log=log.damaged,
     )
+
+
+def scan_history(output: Path, path: str) -> tuple[FoundLog, Observed[tuple[CertificateFacts, ...]]]:
+    """Reads the log and one certificate file, and nothing else: what a fleet has beside it does not matter.
+
+    Args:
+        output: the output folder; it need not exist.
+        path: the certificate's, relative to it.
+
+    Raises:
+        StorageError: the output folder itself is something else than a folder that this user may read.
+    """
+    reader = FolderReader(output)
+    reader.check_root()
+    return scan_log(reader), _observe(reader, path, parse_certificates)
 
 
 def _observe(reader: FolderReader, path: str, parse: Callable[[bytes], T]) -> Observed[T]:

@@ -26,18 +26,28 @@ def check_log(inventory: Inventory, changes: Iterable[Change], now: datetime) ->
         changes: those of the log.
         now: certificates that have ended contradict nobody any more.
     """
-    for path in inventory.unreadable:
-        if path.partition("/")[0] == LOG_FOLDER:
-            yield _remark(
-                NoticeCode.LOG_DAMAGED,
-                f"{path} cannot be read, so nobody knows which certificates are on record",
-                hint="put a plain file that this user may read in its place; until then nothing is recorded",
-            )
-    yield from map(_damaged, inventory.damaged_log)
+    unreadable = (path for path in inventory.unreadable if path.partition("/")[0] == LOG_FOLDER)
+    yield from check_readable(unreadable, inventory.damaged_log)
     here = _certificates_here(inventory)
     yield from _other_than_the_certificate(inventory.log, here)
     records = (record for change in changes for record in change.records)
     yield from _shared_serials(inventory.log, here, records, now)
+
+
+def check_readable(unreadable: Iterable[str], damaged: Iterable[DamagedLog]) -> Iterator[Remark]:
+    """What of the log cannot be read.
+
+    Args:
+        unreadable: its files, or its folder.
+        damaged: files with lines that are no entries.
+    """
+    for path in unreadable:
+        yield _remark(
+            NoticeCode.LOG_DAMAGED,
+            f"{path} cannot be read, so nobody knows which certificates are on record",
+            hint="put a plain file that this user may read in its place; until then nothing is recorded",
+        )
+    yield from map(_damaged, damaged)
 
 
 def _damaged(damaged: DamagedLog) -> Remark:
