@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,31 @@ def test_a_folder_that_is_away_for_an_instant_is_not_absent(project: Project, mo
     assert is_pair(look(project))
 
 
+def test_a_folder_that_goes_while_it_is_read_is_looked_for_again(
+    project: Project, rekeyed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same from the other side: the old one is opened, goes and is taken apart before the new one has its place."""
+    folder, away = project.output / CLIENT, project.folder / "away"
+    open_folder = OpenFolder.open_folder
+
+    def go(count: int) -> None:
+        if folder.exists() and not away.exists() and count >= 6:
+            folder.rename(away)
+            for path in away.iterdir():
+                path.unlink()
+
+    def come(self: OpenFolder, name: str) -> AbstractContextManager[OpenFolder | None]:
+        if name == folder.name and away.exists() and rekeyed.exists():
+            rekeyed.rename(folder)
+        return open_folder(self, name)
+
+    act_at_reads(monkeypatch, go)
+    monkeypatch.setattr(OpenFolder, "open_folder", come)
+    assert is_pair(look(project))
+    assert away.exists()
+    assert not rekeyed.exists()
+
+
 def test_a_leftover_that_is_exchanged_while_it_is_read_is_of_one_folder(
     project: Project, rekeyed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +162,7 @@ def test_each_folder_is_opened_once(project: Project, monkeypatch: pytest.Monkey
     opened: list[str] = []
     open_folder = OpenFolder.open_folder
 
-    def watched(self: OpenFolder, name: str) -> object:
+    def watched(self: OpenFolder, name: str) -> AbstractContextManager[OpenFolder | None]:
         opened.append(name)
         return open_folder(self, name)
 
