@@ -86,7 +86,7 @@ class Scene:
             also_trusted=self._also_trusted(),
             log=tuple(self._log_entry(line) for line in self.observed.get("log", ())),
             log_files=("issued/2026.jsonl",) if "log" in self.observed else (),
-            unreadable=tuple(self.observed.get("unreadable", ())),
+            unreadable=dict.fromkeys(self.observed.get("unreadable", ()), "Permission denied"),
             leftovers=tuple(self._leftover(address, told) for address, told in self._section("leftovers").items()),
         )
 
@@ -198,12 +198,13 @@ class Scene:
         kind, name = address.split("/")
         stem = "server" if kind == "broker" else "client"
         paths = tuple(f"{kind}s/{name}/{file}" for file in (f"{stem}.key", f"{stem}.pem", "ca.pem"))
+        key: Observed[KeyFacts] = Observed(state=State.LOCKED, problem="it is encrypted", encrypted=True)
         if isinstance(told, str):
-            return Leftover(address=address, paths=paths, certificate=_STATES[told])
+            return Leftover(address=address, paths=paths, private_key=key, certificate=_STATES[told])
         model = self.graph.end_entities[0]
         identity = replace(model, address=address)
         certificate: Certificates = Observed(state=State.PRESENT, value=(self._issued(identity, told),))
-        return Leftover(address=address, paths=paths, certificate=certificate)
+        return Leftover(address=address, paths=paths, private_key=key, certificate=certificate)
 
     def _authority(self, name: str) -> CertificateFacts:
         """The authority's certificate as the case has it; another one of the same name; or a stranger by its name."""

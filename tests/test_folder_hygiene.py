@@ -1,6 +1,11 @@
 """Threats from the folder itself: what changes while it is read, what lies in a file's place, and who may write."""
 
+import contextlib
+import json
+import os
 import shutil
+import socket
+import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,9 +16,9 @@ from edgecerts.desired import build_graph
 from edgecerts.desired.graph import Graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
-from edgecerts.observed.folder_reader import FoundFile, OpenFolder
+from edgecerts.observed.folder_reader import FolderReader, FoundFile, NotReadableError, OpenFolder
 from edgecerts.observed.inventory import Inventory, State
-from tests.conftest import SMALL, Project
+from tests.conftest import NOW, SMALL, Project
 
 CLIENT = "clients/MyEACM"
 
@@ -170,3 +175,176 @@ def test_each_folder_is_opened_once(project: Project, monkeypatch: pytest.Monkey
     inventory = look(project)
     assert all(found.state is State.PRESENT for found in inventory.certificates.values())
     assert opened.count("MyEACM") == opened.count("plant-a") == 1
+
+
+KEYS = ("ca/ca.key", "brokers/plant-a/server.key", f"{CLIENT}/client.key")
+LOG = f"issued/{NOW:%Y}.jsonl"
+ENCRYPTED = SMALL.replace("MyEACM:", "MyEACM: {password: {command: [echo, secret]}}")
+
+
+def remarks(project: Project, part: str, *options: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(project.run("plan", "--format", "json", *options).out)[part]
+    return found
+
+
+def link(path: Path, other: Path) -> tuple[bytes, int]:
+    """Gives a file another name, and says what must not change."""
+    other.parent.mkdir(parents=True, exist_ok=True)
+    os.link(path, other)
+    return content_and_mode(other)
+
+
+def content_and_mode(path: Path) -> tuple[bytes, int]:
+    return path.read_bytes(), path.stat().st_mode
+
+
+@pytest.mark.parametrize("path", KEYS)
+@pytest.mark.parametrize("manifest", [SMALL, ENCRYPTED], ids=["plain", "encrypted"])
+def test_a_key_with_another_name_is_neither_replaced_nor_closed(project: Project, path: str, manifest: str) -> None:
+    project.write(manifest)
+    project.apply()
+    key = project.output / path
+    key.chmod(0o644)
+    other = project.folder / "elsewhere"
+    before = link(key, other)
+    blocked = {remark["address"]: remark for remark in remarks(project, "blocked")}
+    (address,) = (str(i.private_key.address) for i in graph_of(project).identities if i.private_key.path == path)
+    assert blocked[address]["code"] == "corrupt"
+    assert "a hard link" in blocked[address]["message"]
+    assert blocked[address]["hint"].startswith("copy it")
+    identity = address.removesuffix("/private-key")
+    for flags in ((), ("--replace", identity), ("--replace", address)):
+        assert project.run("apply", "--allow", "ca-replaced", *flags).code == 1
+        assert content_and_mode(other) == before
+        assert key.stat().st_nlink == 2
+    assert not (project.output / ".edgecerts/replaced").exists()
+    assert project.run("status").code == 3
+
+
+def test_a_pruned_key_with_another_name_stays(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    key = project.output / CLIENT / "client.key"
+    key.chmod(0o640)
+    before = link(key, project.folder / "elsewhere")
+    project.write(SMALL.replace("  MyEACM:\n", "  other:\n"))
+    assert project.run("apply", "--prune").code == 0
+    assert content_and_mode(project.folder / "elsewhere") == before
+    assert key.exists()
+
+
+@pytest.mark.parametrize("place", ["x", "tx/client.key", "tx/0/client.key"])
+def test_the_name_that_a_key_has_while_apply_is_at_work_does_not_count(project: Project, place: str) -> None:
+    project.write(SMALL)
+    project.apply()
+    key = project.output / CLIENT / "client.key"
+    link(key, project.output / ".edgecerts/staging" / place)
+    found = look(project)
+    assert found.private_keys[f"{CLIENT}/client.key"].state is State.PRESENT
+    link(key, project.folder / "elsewhere")
+    assert look(project).private_keys[f"{CLIENT}/client.key"].linked
+
+
+def test_a_staged_name_that_goes_between_two_looks_does_not_count(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    project.apply()
+    staged = project.output / ".edgecerts/staging/tx/0/client.key"
+    link(project.output / CLIENT / "client.key", staged)
+    read = OpenFolder.read
+
+    def watched(self: OpenFolder, name: str, **limit: int) -> FoundFile | None:
+        found = read(self, name, **limit)
+        if name == "client.key":
+            staged.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(OpenFolder, "read", watched)
+    assert look(project).private_keys[f"{CLIENT}/client.key"].state is State.PRESENT
+    assert not staged.exists()
+
+
+def test_nothing_is_added_to_a_log_that_has_another_name(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    other = project.folder / "elsewhere"
+    before = link(project.output / LOG, other)
+    project.write(SMALL.replace("broker.plant-a.example", "b2.example"))
+    (notice,) = (remark for remark in remarks(project, "notices") if remark["code"] == "log-unreadable")
+    assert LOG in notice["message"]
+    assert notice["hint"].startswith("copy it")
+    certificate = project.output / "brokers/plant-a/server.pem"
+    old = certificate.read_bytes()
+    assert project.run("apply").code == 1
+    assert content_and_mode(other) == before
+    assert certificate.read_bytes() == old
+    assert "log-unreadable" in project.run("status", "--format", "json").out
+
+
+def test_a_lock_with_another_name_is_left_as_it_is(project: Project) -> None:
+    project.write(SMALL)
+    project.output.mkdir(mode=0o700)
+    (project.output / ".edgecerts").mkdir(mode=0o700)
+    other = project.folder / "elsewhere"
+    other.write_text("mine")
+    other.chmod(0o644)
+    before = link(other, project.output / ".edgecerts/lock")
+    result = project.run("apply")
+    assert result.code == 1
+    assert "a hard link" in result.err
+    assert content_and_mode(other) == before
+    assert not list(project.output.rglob("*.key"))
+
+
+def test_a_public_file_with_another_name_is_replaced_and_the_other_stays(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    paths = ("brokers/plant-a/server.pem", ".gitignore")
+    before = {path: link(project.output / path, project.folder / f"elsewhere/{path}") for path in paths}
+    project.write(SMALL.replace("10.3.0.11,", "10.3.0.12,") + "  new: {password: {command: [echo, secret]}}\n")
+    project.apply()
+    for path in paths:
+        assert content_and_mode(project.folder / f"elsewhere/{path}") == before[path]
+        assert (project.output / path).read_bytes() != before[path][0]
+
+
+def put_fifo(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def put_socket(place: Path) -> None:
+    # A socket's path may have no more than about a hundred bytes, so it is made from beside it.
+    with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(place.parent):
+        made.bind(place.name)
+
+
+def put_link_to_a_device(place: Path) -> None:
+    place.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("put", [put_fifo, put_socket, put_link_to_a_device])
+@pytest.mark.parametrize(
+    "path", [*KEYS, "ca/ca.pem", f"{CLIENT}/client.pem", f"{CLIENT}/ca.pem", ".gitignore", LOG, ".edgecerts/lock"]
+)
+def test_what_is_no_file_is_never_waited_for_and_never_replaced(
+    project: Project, path: str, put: Callable[[Path], None]
+) -> None:
+    project.write(SMALL)
+    project.apply()
+    place = project.output / path
+    place.unlink()
+    put(place)
+    kind = stat.S_IFMT(place.lstat().st_mode)
+    project.write(SMALL.replace("broker.plant-a.example", "b2.example"))
+    assert project.run("plan").code == 0
+    assert project.run("status").code == 3
+    result = project.run("apply")
+    assert result.code in (1, 4), result.out
+    assert "bug" not in result.err
+    assert stat.S_IFMT(place.lstat().st_mode) == kind
+
+
+def test_a_device_is_not_read() -> None:
+    with pytest.raises(NotReadableError, match="not a plain file"):
+        FolderReader(Path("/dev")).read("zero")

@@ -11,10 +11,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import StorageError
+from edgecerts.observed.hard_links import check_own_file
 
-_STAGING = f"{LOCAL_FOLDER}/staging"
 _REPLACED = f"{LOCAL_FOLDER}/replaced"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,7 +46,7 @@ class OutputFolder:
         """A descriptor of the file that the lock is taken on.
 
         Raises:
-            StorageError: it cannot be opened.
+            StorageError: it cannot be opened, or is no file of its own.
         """
         path = f"{LOCAL_FOLDER}/lock"
         with contextlib.ExitStack() as stack:
@@ -55,8 +55,7 @@ class OutputFolder:
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
                 descriptor = os.open(name, flags, PRIVATE_KEY_MODE, dir_fd=folder)
                 stack.callback(os.close, descriptor)
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StorageError(f"{path} is not a plain file")
+                check_own_file(os.fstat(descriptor), path)
                 os.fchmod(descriptor, PRIVATE_KEY_MODE)
             yield descriptor
 
@@ -164,8 +163,7 @@ class OutputFolder:
         with self._reporting(path), self._folder(path) as (folder, name):
             descriptor = os.open(name, _APPEND, mode, dir_fd=folder)
             try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise StorageError(f"{path} is not a plain file")
+                check_own_file(os.fstat(descriptor), path)
                 size = os.fstat(descriptor).st_size
                 torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
                 _write_all(descriptor, (("\n" if torn else "") + line).encode("utf-8"))
@@ -178,7 +176,7 @@ class OutputFolder:
 
     def discard_staged(self) -> None:
         """Removes what an interrupted run left unfinished. Only the holder of the lock may call this."""
-        with self._reporting(_STAGING), self._folder(f"{_STAGING}/x") as (staging, _):
+        with self._reporting(STAGING_FOLDER), self._folder(f"{STAGING_FOLDER}/x") as (staging, _):
             for name in os.listdir(staging):
                 os.unlink(name, dir_fd=staging)
 
@@ -186,7 +184,7 @@ class OutputFolder:
     def _staged(self, path: str, content: bytes, mode: int) -> Iterator[tuple[str, int, int, str]]:
         """A finished file in the staging folder, and the folder and name that it is for."""
         staged = secrets.token_hex(8)
-        with self._folder(f"{_STAGING}/{staged}") as (staging, _), self._folder(path) as (folder, name):
+        with self._folder(f"{STAGING_FOLDER}/{staged}") as (staging, _), self._folder(path) as (folder, name):
             if mode == PRIVATE_KEY_MODE:
                 make_private(folder)
             descriptor = os.open(staged, _NEW_FILE, PRIVATE_KEY_MODE, dir_fd=staging)

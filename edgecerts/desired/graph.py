@@ -20,6 +20,9 @@ PRIVATE_FOLDER_MODE = 0o700
 LOCAL_FOLDER = ".edgecerts"
 """Holds the lock and what is being written; belongs to one machine and is never committed."""
 
+STAGING_FOLDER = f"{LOCAL_FOLDER}/staging"
+"""Where what is being written lies until it gets its name."""
+
 LOG_FOLDER = "issued"
 
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
 from edgecerts.observed.folder_reader import FoundFile, NotReadableError, OpenFolder
+from edgecerts.observed.hard_links import HARD_LINK, OwnFiles
 from edgecerts.observed.inventory import Observed, State
 from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
 
@@ -36,12 +37,20 @@ def observe_text(folder: OpenFolder | None, name: str) -> Observed[str]:
     return observe(folder, name, lambda data: data.decode("utf-8"))
 
 
-def observe_key(folder: OpenFolder | None, name: str) -> Observed[KeyFacts]:
-    """Looks at a private key file. An encrypted key is never opened, so damage inside it is not seen here."""
+def observe_key(folder: OpenFolder | None, name: str, own: OwnFiles) -> Observed[KeyFacts]:
+    """Looks at a private key file. An encrypted key is never opened, so damage inside it is not seen here.
+
+    Args:
+        folder, name: as for `observe`.
+        own: tells whether the file is only ours. A public file is replaced by a rename, which leaves its other names
+            as they are; a key's permissions belong to all of them.
+    """
     try:
-        found = folder.read(name) if folder is not None else None
+        found, linked = own.read(folder, name) if folder is not None else (None, False)
         if found is None:
             return Observed(state=State.ABSENT)
+        if linked:
+            return Observed(state=State.UNREADABLE, problem=HARD_LINK, linked=True, encrypted=is_encrypted(found.data))
         if is_encrypted(found.data):
             return Observed(
                 state=State.LOCKED,

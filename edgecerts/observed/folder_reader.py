@@ -46,11 +46,28 @@ class NotReadableError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFile:
-    """A file's content with the permission bits of itself and of its folder."""
+    """A file's content with the permission bits of itself and of its folder.
+
+    Attributes:
+        status: what the system said of it when it was opened.
+    """
 
     data: bytes
-    mode: int
     folder_mode: int
+    status: os.stat_result
+
+    @property
+    def mode(self) -> int:
+        return stat.S_IMODE(self.status.st_mode)
+
+    @property
+    def links(self) -> int:
+        """How many names it has."""
+        return self.status.st_nlink
+
+    def is_same_file(self, status: os.stat_result) -> bool:
+        """Whether another name is one of this very file's."""
+        return os.path.samestat(self.status, status)
 
 
 class OpenFolder:
@@ -97,7 +114,7 @@ class OpenFolder:
             data = _read_all(descriptor, found.st_size, limit)
         finally:
             os.close(descriptor)
-        return FoundFile(data=data, mode=stat.S_IMODE(found.st_mode), folder_mode=self.mode)
+        return FoundFile(data=data, folder_mode=self.mode, status=found)
 
     def names(self) -> list[str]:
         """The sorted names in it.
@@ -128,13 +145,17 @@ class OpenFolder:
 
     def has(self, name: str, folder: "OpenFolder | None") -> bool:
         """Whether a name still is what was opened by it: that folder, or nothing where there was nothing."""
+        found = self.look(name)
+        if found is None or folder is None:
+            return found is None and folder is None
+        return os.path.samestat(found, folder.status)
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What the system says of something in it, a symbolic link itself included; None where nothing can be seen."""
         try:
-            found = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-        except FileNotFoundError:
-            return folder is None
+            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
         except OSError:
-            return False
-        return folder is not None and os.path.samestat(found, folder.status)
+            return None
 
     def _descend(self, name: str) -> int | None:
         try:

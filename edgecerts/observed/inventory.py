@@ -40,6 +40,7 @@ class Observed(Generic[T_co]):
         problem: what keeps it from being read, in words; set where it is locked or unreadable.
         damaged: it was read, and is not what it should be; else what is unreadable could not be looked at.
         encrypted: for a private key: it needs a password, wherever that could be seen.
+        linked: for a private key: its file has another name, so that what is done to it would be done to that, too.
     """
 
     state: State
@@ -49,6 +50,7 @@ class Observed(Generic[T_co]):
     problem: str | None = None
     damaged: bool = False
     encrypted: bool = False
+    linked: bool = False
 
 
 ABSENT: Observed[None] = Observed(state=State.ABSENT)
@@ -61,11 +63,12 @@ class Leftover:
     Attributes:
         address: what its address would be.
         paths: our files in it.
-        certificate: its certificate.
+        private_key, certificate: those of our names in it.
     """
 
     address: str
     paths: tuple[str, ...]
+    private_key: Observed[KeyFacts]
     certificate: Observed[tuple[CertificateFacts, ...]]
 
 
@@ -78,7 +81,7 @@ class Inventory:
         also_trusted: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
-        unreadable: folders and log files that are there and cannot be read; what they hold is not known.
+        unreadable: folders and log files that are there and cannot be read, and why; what they hold is not known.
         leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
     """
 
@@ -88,5 +91,5 @@ class Inventory:
     also_trusted: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
     log: tuple[LogEntry, ...]
     log_files: tuple[str, ...]
-    unreadable: tuple[str, ...]
+    unreadable: Mapping[str, str]
     leftovers: tuple[Leftover, ...]

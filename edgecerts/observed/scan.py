@@ -16,6 +16,7 @@ from edgecerts.observed.folder_reader import (
     OpenFolder,
     read_folder,
 )
+from edgecerts.observed.hard_links import HARD_LINK, OwnFiles
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.observed.issuance_log import LogEntry, parse_log
 from edgecerts.observed.leftovers import scan_leftovers
@@ -57,7 +58,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         also_trusted=_scan_also_trusted(graph, manifest_folder),
         log=log,
         log_files=log_files,
-        unreadable=(*unreadable, *unreadable_parents),
+        unreadable={**unreadable, **unreadable_parents},
         leftovers=leftovers,
     )
 
@@ -74,24 +75,25 @@ def _scan_identities(reader: FolderReader, graph: Graph) -> Iterator[_IdentityFi
     """Each identity's files, from one folder that is opened once."""
     # Every identity has a copy of the same ca.pem.
     parse_copies = functools.cache(parse_certificates)
+    own = OwnFiles(reader)
     for parent, group in itertools.groupby(graph.identities, key=lambda identity: dirname(identity.folder)):
         identities = tuple(group)
         try:
             with reader.open_folder(parent) as folder:
                 for identity in identities:
-                    yield _scan_identity(folder, identity, parse_copies)
+                    yield _scan_identity(folder, identity, parse_copies, own)
         except NotReadableError as error:
             yield from (_unreadable(identity, error) for identity in identities)
 
 
-def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: Parse) -> _IdentityFiles:
+def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles) -> _IdentityFiles:
     def read(folder: OpenFolder | None) -> _IdentityFiles:
         certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
         certificates = {certificate: observe(folder, basename(certificate), parse_certificates)}
         if trust is not None:
             certificates[trust] = observe(folder, basename(trust), parse_copies)
         key = identity.private_key.path
-        return _IdentityFiles(private_keys={key: observe_key(folder, basename(key))}, certificates=certificates)
+        return _IdentityFiles(private_keys={key: observe_key(folder, basename(key), own)}, certificates=certificates)
 
     if parent is None:
         return read(None)
@@ -124,25 +126,28 @@ def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observe
     return found
 
 
-def _scan_log(reader: FolderReader) -> tuple[tuple[LogEntry, ...], tuple[str, ...], tuple[str, ...]]:
-    """The log's entries, its files that have anything in them, and what of it cannot be read."""
+def _scan_log(reader: FolderReader) -> tuple[tuple[LogEntry, ...], tuple[str, ...], dict[str, str]]:
+    """The log's entries, its files that have anything in them, and by path why something of it cannot be read."""
     entries: list[LogEntry] = []
     files: list[str] = []
     try:
         names = reader.names(LOG_FOLDER)
-    except NotReadableError:
-        return (), (), (LOG_FOLDER,)
-    unreadable: list[str] = []
+    except NotReadableError as error:
+        return (), (), {LOG_FOLDER: error.problem}
+    unreadable: dict[str, str] = {}
     for name in names:
         path = f"{LOG_FOLDER}/{name}"
         if not name.endswith(".jsonl"):
             continue
         try:
             found = reader.read(path, limit=MAX_LOG_BYTES)
-        except NotReadableError:
-            unreadable.append(path)
+        except NotReadableError as error:
+            unreadable[path] = error.problem
             continue
-        if found is not None and found.data:
+        if found is not None and found.links > 1:
+            # It is added to where it lies, and so would be whatever else it is.
+            unreadable[path] = HARD_LINK
+        elif found is not None and found.data:
             files.append(path)
             entries.extend(parse_log(found.data.decode("utf-8", errors="replace")))
-    return tuple(entries), tuple(files), tuple(unreadable)
+    return tuple(entries), tuple(files), unreadable

@@ -190,6 +190,8 @@ class NoticeCode(enum.StrEnum):
     PAIR_NOT_COMPARED = "pair-not-compared"
     NOT_JUDGED = "not-judged"
     NOT_YET_VALID = "not-yet-valid"
+    LOG_UNREADABLE = "log-unreadable"
+    UNREADABLE = "unreadable"
     STILL_VALID = "still-valid"
     IDENTITY_CHANGED = "identity-changed"
     ED25519_KEY = "ed25519-key"

@@ -8,6 +8,7 @@ from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.end_entity import EndEntityPlanner
+from edgecerts.plan.folder_checks import name_some, note_unreadable
 from edgecerts.plan.folder_files import committed_keys, keys_unprotected, plan_folder_file
 from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence, find_replaced_authority
 from edgecerts.plan.identity_plan import IdentityPlan
@@ -20,7 +21,6 @@ from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
 _EARLY_WARNING = timedelta(days=365)
-_MOST_NAMED = 5
 DEFAULTS = PlanOptions()
 
 
@@ -78,7 +78,10 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
+        notices=(
+            *_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
+            *note_unreadable(inventory),
+        ),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
         deliver=plan_deliveries(graph.end_entities, pending),
@@ -168,11 +171,9 @@ def _notices(
 
 
 def _not_compared(paths: Sequence[str]) -> str:
-    named, rest = ", ".join(paths[:_MOST_NAMED]), len(paths) - _MOST_NAMED
     if len(paths) == 1:
-        return f"{named} is locked, and so not compared with its certificate"
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return f"{named}{more} are locked, and so not compared with their certificates"
+        return f"{paths[0]} is locked, and so not compared with its certificate"
+    return f"{name_some(paths)} are locked, and so not compared with their certificates"
 
 
 def _ends_soon(graph: Graph, issuer: IssuerView, now: datetime) -> Remark | None:

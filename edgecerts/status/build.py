@@ -37,8 +37,19 @@ _MENDED = {
 _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
 """Notices of a plan that say why an identity is in its state."""
 
-_SHOWN = frozenset({NoticeCode.CA_ENDS_SOON.value, NoticeCode.NOT_JUDGED.value, NoticeCode.KEY_MISMATCH.value})
+_SHOWN = frozenset(
+    {
+        NoticeCode.CA_ENDS_SOON.value,
+        NoticeCode.NOT_JUDGED.value,
+        NoticeCode.KEY_MISMATCH.value,
+        NoticeCode.UNREADABLE.value,
+    }
+)
 """Notices of a plan that are about what exists, and not about what is planned."""
+
+
+_FOLDER_FINDINGS = frozenset({NoticeCode.LOG_UNREADABLE.value})
+"""Notices of a plan that are findings about the folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +89,10 @@ def build_status(
         manifest=plan.manifest,
         within=within,
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
-        folder=tuple(remark for remark in plan.blocked if remark.address.startswith("folder/")),
+        folder=(
+            *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
+            *(remark for remark in plan.notices if remark.code in _FOLDER_FINDINGS),
+        ),
         notices=(
             *(remark for remark in plan.notices if remark.code in _SHOWN),
             *_folder_notice(plan, context.pending),
