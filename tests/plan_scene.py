@@ -14,7 +14,7 @@ from cryptography import x509
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import CertificateArtifact, Graph, Identity, TextArtifact
 from edgecerts.manifest.model import KeyHeld
-from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
+from edgecerts.observed.inventory import FolderFacts, Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import USAGE_OIDS, signature_hash
@@ -88,6 +88,8 @@ class Scene:
             log_files=("issued/2026.jsonl",) if "log" in self.observed else (),
             unreadable=dict.fromkeys(self.observed.get("unreadable", ()), "Permission denied"),
             leftovers=tuple(self._leftover(address, told) for address, told in self._section("leftovers").items()),
+            folders=tuple(_folder(path, told) for path, told in self._section("folders").items()),
+            keeps_modes=self.observed.get("keeps_modes", "true") == "true",
         )
 
     def digests(self) -> dict[str, str]:
@@ -280,6 +282,13 @@ class Scene:
         ends = lifetime.not_after or begins + (lifetime.validity or timedelta())
         ends = moment(told["not_after"]) if "not_after" in told else ends
         return min(begins, ends - timedelta(hours=1)), ends
+
+
+def _folder(path: str, told: Described) -> FolderFacts:
+    """A folder of ours, private and root's where the case does not say otherwise; `.` is the output folder itself."""
+    return FolderFacts(
+        path="" if path == "." else path, mode=int(told.get("mode", "0700"), 8), owner=int(told.get("owner", "0"))
+    )
 
 
 def _owner(told: Described, address: str) -> str:

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from edgecerts.cli.project import open_project
 from edgecerts.desired import build_graph
 from edgecerts.desired.graph import Graph
 from edgecerts.manifest import parse_manifest
-from edgecerts.observed import scan
+from edgecerts.observed import file_systems, scan
 from edgecerts.observed.folder_reader import FolderReader, FoundFile, NotReadableError, OpenFolder
 from edgecerts.observed.inventory import Inventory, State
+from edgecerts.plan import make_plan
 from tests.conftest import NOW, SMALL, Project
+from tests.saved_plans import carry_out, save, settle
 
 CLIENT = "clients/MyEACM"
 
@@ -348,3 +351,164 @@ def test_what_is_no_file_is_never_waited_for_and_never_replaced(
 def test_a_device_is_not_read() -> None:
     with pytest.raises(NotReadableError, match="not a plain file"):
         FolderReader(Path("/dev")).read("zero")
+
+
+OWN_FOLDERS = ("", "ca", "brokers", "brokers/plant-a", "clients", CLIENT, "issued", ".edgecerts")
+OTHER_NAMES = SMALL.replace("broker.plant-a.example", "b2.example")
+
+
+def codes(project: Project, part: str, *options: str) -> list[str]:
+    return [remark["code"] for remark in remarks(project, part, *options)]
+
+
+@pytest.mark.parametrize("folder", OWN_FOLDERS)
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o702])
+def test_nothing_is_written_where_everybody_may_write(project: Project, folder: str, mode: int) -> None:
+    project.write(SMALL)
+    project.apply()
+    (project.output / folder).chmod(mode)
+    project.write(OTHER_NAMES)
+    before = project.files()
+    (hazard,) = remarks(project, "hazards")
+    assert (hazard["code"], hazard["address"]) == ("insecure-folder", "folder")
+    assert (folder or "the output folder itself") in hazard["message"]
+    assert "--allow-insecure-folder" in hazard["hint"]
+    assert project.run("apply").code == 4
+    assert project.files() == before
+    assert project.run("status").code == 3
+    assert project.run("apply", "--allow-insecure-folder").code == 0
+    assert project.files() != before
+
+
+def test_where_everybody_may_write_is_a_finding_also_while_nothing_is_to_be_written(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    (project.output / "clients").chmod(0o777)
+    assert codes(project, "hazards") == []
+    assert "insecure-folder" in codes(project, "notices")
+    assert project.run("apply").code == 0
+    result = project.run("status", "--format", "json")
+    assert result.code == 3
+    found = json.loads(result.out)
+    assert [remark["code"] for remark in found["folder"]] == ["insecure-folder"]
+    assert {row["state"] for row in found["identities"]} == {"ok"}
+
+
+def test_status_says_that_the_folder_keeps_apply_from_mending(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    (project.output / "clients").chmod(0o777)
+    project.write(OTHER_NAMES)
+    rows = json.loads(project.run("status", "--format", "json").out)["identities"]
+    hints = {row["address"]: row["hint"] for row in rows if row["state"] == "blocked"}
+    assert list(hints) == ["broker/plant-a"]
+    assert "look at the folder first" in hints["broker/plant-a"]
+
+
+def test_the_two_ways_to_allow_it_are_the_same(project: Project) -> None:
+    project.write(SMALL)
+    project.output.mkdir()
+    project.output.chmod(0o777)
+    allowed = ("--allow-insecure-folder",), ("--allow", "insecure-folder")
+    first, second = (project.run("plan", "--format", "json", *flags).out for flags in allowed)
+    assert first == second
+    assert json.loads(first)["allowed"] == ["insecure-folder"]
+
+
+def test_a_saved_plan_carries_what_was_allowed(project: Project) -> None:
+    settle(project)
+    (project.output / "clients").chmod(0o777)
+    project.write(OTHER_NAMES)
+    save(project, "--allow-insecure-folder")
+    assert carry_out(project, "--allow-insecure-folder").code == 64
+    assert carry_out(project).code == 0
+    project.write(SMALL)
+    save(project)
+    assert carry_out(project).code == 4
+
+
+def test_a_folder_that_is_opened_after_the_review_is_refused(project: Project) -> None:
+    settle(project)
+    project.write(OTHER_NAMES)
+    save(project, "--allow-insecure-folder")
+    (project.output / "clients").chmod(0o777)
+    before = project.files()
+    assert carry_out(project).code == 4
+    assert project.files() == before
+
+
+def hazards_for(project: Project, owners: frozenset[int]) -> list[str]:
+    plan = make_plan(graph_of(project), look(project), now=project.now, manifest="pki.yaml", owners=owners)
+    return [remark.message for remark in (*plan.hazards, *plan.notices) if remark.code == "insecure-folder"]
+
+
+def test_folders_of_another_user_are_refused(project: Project) -> None:
+    settle(project)
+    me = os.geteuid()
+    assert hazards_for(project, frozenset({me})) == []
+    (message,) = hazards_for(project, frozenset({me + 1}))
+    assert "of another user: the output folder itself" in message
+    assert f"(user {me})" in message
+
+
+def test_our_folders_may_belong_to_this_user_root_and_the_owner_of_the_manifest(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    owner = os.geteuid()
+    if owner == 0:
+        owner = 1234
+        os.chown(project.manifest, owner, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    assert open_project(project.manifest, None).owners == {0, 4321, owner}
+
+
+def test_who_else_may_reach_the_output_folder_is_not_looked_at(project: Project) -> None:
+    """Somebody always may, down from the root of the file system; where ours begins is what counts."""
+    settle(project)
+    project.folder.chmod(0o777)
+    assert hazards_for(project, frozenset({os.geteuid()})) == []
+
+
+def test_folders_that_a_group_may_write_to_are_one_notice(project: Project) -> None:
+    """A checkout made with the umask 0002 has them."""
+    settle(project, SMALL + "".join(f"  unit-{number}:\n" for number in range(9)))
+    for folder in [project.output, *project.output.glob("*s"), *project.output.glob("clients/*")]:
+        folder.chmod(folder.stat().st_mode | 0o070)
+    for key in project.output.glob("clients/*/client.key"):
+        key.unlink()
+    (notice,) = (n for n in remarks(project, "notices") if n["code"] == "folder-group-writable")
+    assert "the output folder itself" in notice["message"]
+    assert "more" in notice["message"]
+    project.write(OTHER_NAMES)
+    assert project.run("apply").code == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "local", "kept"),
+    [("vfat", 0o755, False), ("9p", 0o777, False), ("vfat", 0o700, True), ("ext4", 0o755, True)],
+)
+def test_permissions_that_are_not_kept_are_not_mended_for_ever(
+    project: Project, monkeypatch: pytest.MonkeyPatch, kind: str, local: int, *, kept: bool
+) -> None:
+    """Not without two witnesses: a copy that is open to all has to be closed."""
+    settle(project)
+    device = project.output.stat().st_dev
+    mounts = project.folder / "mountinfo"
+    other = f"1 0 {os.major(device)}:{os.minor(device) + 1} / / rw - vfat none rw\n"
+    mounts.write_text(other + f"2 1 {os.major(device)}:{os.minor(device)} / /x\\040y rw shared:1 - {kind} /dev/x rw\n")
+    monkeypatch.setattr(file_systems, "MOUNTS", mounts)
+    for path in project.output.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (project.output / ".edgecerts").chmod(local)
+    document = json.loads(project.run("plan", "--format", "json").out)
+    assert document["summary"]["chmod"] == (3 if kept else 0)
+    assert ("modes-not-kept" in [notice["code"] for notice in document["notices"]]) != kept
+
+
+def test_where_no_mounts_are_listed_permissions_are_kept(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(project)
+    monkeypatch.setattr(file_systems, "MOUNTS", project.folder / "nothing")
+    (project.output / ".edgecerts").chmod(0o755)
+    (project.output / CLIENT / "client.key").chmod(0o644)
+    assert json.loads(project.run("plan", "--format", "json").out)["summary"]["chmod"] == 1

@@ -47,6 +47,7 @@ class Run:
         now: the run's one moment, in UTC.
         sources: where passwords come from.
         job: who runs this.
+        owners: the numbers of the users that our folders may belong to; None where that is not judged.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
         on_progress: is called after each change with how many are behind and how many there are.
@@ -61,13 +62,22 @@ class Run:
     job: str
     on_plan: OnPlan
     options: PlanOptions = DEFAULTS
+    owners: frozenset[int] | None = None
     saved: SavedPlan | None = None
     on_progress: OnProgress = _no_progress
 
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
         inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
-        return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest, options=self.options)
+        plan = make_plan(
+            self.graph,
+            inventory,
+            now=self.now,
+            manifest=self.manifest,
+            options=self.options,
+            owners=self.owners,
+        )
+        return inventory, plan
 
     def select(self, plan: Plan, inventory: Inventory) -> Selection:
         """What of a plan will be carried out: all of it, or what was reviewed."""

@@ -53,6 +53,7 @@ def apply(
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,
+        owners=project.owners,
         options=choices.options(project.graph) if saved is None else saved.options,
         saved=saved,
     )

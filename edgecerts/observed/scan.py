@@ -1,13 +1,15 @@
 """From an output folder to an inventory of facts."""
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import basename, dirname
 
-from edgecerts.desired.graph import LOG_FOLDER, Graph, Identity
+from edgecerts.desired.graph import LOCAL_FOLDER, LOG_FOLDER, Graph, Identity
+from edgecerts.observed.file_systems import keeps_modes
 from edgecerts.observed.files import observe, observe_key, observe_text
 from edgecerts.observed.folder_reader import (
     MAX_LOG_BYTES,
@@ -17,7 +19,7 @@ from edgecerts.observed.folder_reader import (
     read_folder,
 )
 from edgecerts.observed.hard_links import HARD_LINK, OwnFiles
-from edgecerts.observed.inventory import Inventory, Observed, State
+from edgecerts.observed.inventory import FolderFacts, Inventory, Observed, State
 from edgecerts.observed.issuance_log import LogEntry, parse_log
 from edgecerts.observed.leftovers import scan_leftovers
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
@@ -42,17 +44,19 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
     """
     reader = FolderReader(output)
     reader.check_root()
+    folders, keeps = _scan_common_folders(reader, graph)
     keys: dict[str, Observed[KeyFacts]] = {}
     certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
     for files in _scan_identities(reader, graph):
         keys |= files.private_keys
         certificates |= files.certificates
+        folders += files.folders
     with reader.open_folder() as root:
         texts = {artifact.path: observe_text(root, artifact.path) for artifact in graph.folder_files}
     log, log_files, unreadable = _scan_log(reader)
     leftovers, unreadable_parents = scan_leftovers(reader, graph)
     return Inventory(
-        private_keys=keys,
+        private_keys=keys if keeps else {path: _without_modes(found) for path, found in keys.items()},
         certificates=certificates,
         texts=texts,
         also_trusted=_scan_also_trusted(graph, manifest_folder),
@@ -60,6 +64,8 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         log_files=log_files,
         unreadable={**unreadable, **unreadable_parents},
         leftovers=leftovers,
+        folders=tuple(folders),
+        keeps_modes=keeps,
     )
 
 
@@ -69,6 +75,28 @@ class _IdentityFiles:
 
     private_keys: Mapping[str, Observed[KeyFacts]]
     certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
+    folders: tuple[FolderFacts, ...] = ()
+
+
+def _scan_common_folders(reader: FolderReader, graph: Graph) -> tuple[list[FolderFacts], bool]:
+    """The folders that belong to no single identity, and whether permissions are kept in them."""
+    facts: list[FolderFacts] = []
+    keeps = True
+    parents = dict.fromkeys(dirname(identity.folder) for identity in graph.identities)
+    for path in dict.fromkeys(("", *parents, LOG_FOLDER, LOCAL_FOLDER)):
+        # What is no folder of ours is found where something is read from it.
+        with contextlib.suppress(NotReadableError), reader.open_folder(path) as folder:
+            facts += _facts(path, folder)
+            keeps = keeps_modes(folder) if path == LOCAL_FOLDER else keeps
+    return facts, keeps
+
+
+def _facts(path: str, folder: OpenFolder | None) -> tuple[FolderFacts, ...]:
+    return (FolderFacts(path=path, mode=folder.mode, owner=folder.status.st_uid),) if folder is not None else ()
+
+
+def _without_modes(found: Observed[KeyFacts]) -> Observed[KeyFacts]:
+    return replace(found, mode=None, folder_mode=None)
 
 
 def _scan_identities(reader: FolderReader, graph: Graph) -> Iterator[_IdentityFiles]:
@@ -93,7 +121,11 @@ def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: 
         if trust is not None:
             certificates[trust] = observe(folder, basename(trust), parse_copies)
         key = identity.private_key.path
-        return _IdentityFiles(private_keys={key: observe_key(folder, basename(key), own)}, certificates=certificates)
+        return _IdentityFiles(
+            private_keys={key: observe_key(folder, basename(key), own)},
+            certificates=certificates,
+            folders=_facts(identity.folder, folder),
+        )
 
     if parent is None:
         return read(None)

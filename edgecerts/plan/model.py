@@ -144,10 +144,11 @@ class Change:
 
 @enum.unique
 class HazardCode(enum.StrEnum):
-    """What `apply` refuses unless it is allowed by name. The first two refuse the whole run."""
+    """What `apply` refuses unless it is allowed by name. All but the last refuse the whole run."""
 
     CA_REPLACED = "ca-replaced"
     CLOCK_BEHIND = "clock-behind"
+    INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
 
     @property
@@ -190,6 +191,9 @@ class NoticeCode(enum.StrEnum):
     PAIR_NOT_COMPARED = "pair-not-compared"
     NOT_JUDGED = "not-judged"
     NOT_YET_VALID = "not-yet-valid"
+    INSECURE_FOLDER = "insecure-folder"
+    FOLDER_GROUP_WRITABLE = "folder-group-writable"
+    MODES_NOT_KEPT = "modes-not-kept"
     LOG_UNREADABLE = "log-unreadable"
     UNREADABLE = "unreadable"
     STILL_VALID = "still-valid"
@@ -271,7 +275,8 @@ class Plan:
         created_at: the `now` of the run, in UTC.
         manifest: the manifest's name as the user wrote it.
         changes: one for each artifact of the graph, no-ops included, then one for each that is deleted.
-        hazards: what was found, also where it is allowed; its address is an identity, or `ca` for the whole run.
+        hazards: what was found, also where it is allowed; its address is an identity; for the whole
+            run `ca` or `folder`.
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.
