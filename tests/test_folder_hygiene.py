@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import stat
+import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,27 +143,21 @@ def test_a_folder_that_goes_while_it_is_read_is_looked_for_again(
     assert not rekeyed.exists()
 
 
+@pytest.mark.parametrize("at", [9, 10])
 def test_a_leftover_that_is_exchanged_while_it_is_read_is_of_one_folder(
-    project: Project, rekeyed: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, rekeyed: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
+    """Before its key is read, and before its certificate is."""
     project.write(SMALL.replace("  MyEACM:\n", "  other:\n"))
     expected = look(project).leftovers
     exchange(project.output / CLIENT, rekeyed)
     (project.output / CLIENT / "ca.pem").unlink()
-    names = OpenFolder.names
-    acted = False
-
-    def publish(self: OpenFolder) -> list[str]:
-        nonlocal acted
-        found = names(self)
-        if "client.key" in found and not acted:
-            acted = True
-            exchange(project.output / CLIENT, rekeyed)
-        return found
-
-    monkeypatch.setattr(OpenFolder, "names", publish)
-    assert look(project).leftovers == expected
-    assert acted
+    act_at_reads(monkeypatch, lambda count: exchange(project.output / CLIENT, rekeyed) if count == at else None)
+    found = look(project).leftovers
+    assert found == expected
+    assert found[0].private_key.value is not None
+    assert found[0].certificate.value is not None
+    assert found[0].private_key.value.spki_sha256 == found[0].certificate.value[0].spki_sha256
 
 
 def test_each_folder_is_opened_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -512,3 +508,94 @@ def test_where_no_mounts_are_listed_permissions_are_kept(project: Project, monke
     (project.output / ".edgecerts").chmod(0o755)
     (project.output / CLIENT / "client.key").chmod(0o644)
     assert json.loads(project.run("plan", "--format", "json").out)["summary"]["chmod"] == 1
+
+
+def fold(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def make_names_alike(monkeypatch: pytest.MonkeyPatch, same: Callable[[str], str]) -> None:
+    """Makes the file system take names for the same, as those of macOS and Windows do; it lists one as it was written.
+
+    What it does not do is to make a file of such a name twice: that finds the one that is there.
+    """
+
+    def find(name: str, folder: int | None) -> str:
+        if folder is None or not isinstance(name, str):
+            return name
+        with os.scandir(folder) as entries:
+            listed = [entry.name for entry in entries]
+        return next((other for other in listed if same(other) == same(name)), name) if name not in listed else name
+
+    def one(real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda name, *rest, dir_fd=None, **more: real(find(name, dir_fd), *rest, dir_fd=dir_fd, **more)
+
+    for name in ("open", "stat", "mkdir", "unlink", "rmdir", "chmod"):
+        monkeypatch.setattr(os, name, one(getattr(os, name)))
+    rename = os.rename
+
+    def renamed(old: str, new: str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
+        rename(find(old, src_dir_fd), find(new, dst_dir_fd), src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "rename", renamed)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [("MyEACM", "myeacm"), ("kelvin", "\u212aelvin"), ("alias", "MyEACM")],
+    ids=["case", "form", "mount"],
+)
+def test_a_folder_that_is_listed_by_another_spelling_of_an_entry_is_not_pruned(
+    project: Project, monkeypatch: pytest.MonkeyPatch, first: str, then: str
+) -> None:
+    """The folder is listed by the first name; the entry is spelt like the second, or the other way round."""
+    listed, entry = (first, then) if then.isascii() else (then, first)
+    settle(project, SMALL.replace("  MyEACM:\n", "  MyEACM: {common_name: MyEACM}\n"))
+    (project.output / CLIENT).rename(project.output / "clients" / listed)
+    project.write(SMALL.replace("  MyEACM:\n", f"  {entry}: {{common_name: MyEACM}}\n"))
+    make_names_alike(monkeypatch, lambda name: fold(name).replace("alias", "myeacm"))
+    before = project.files()
+    document = json.loads(project.run("plan", "--prune", "--format", "json").out)
+    assert document["unmanaged"] == []
+    assert document["summary"]["no-op"] == sum(document["summary"].values())
+    assert project.run("apply", "--prune").code == 0
+    assert project.files() == before
+
+
+def test_an_entrys_folder_that_cannot_be_opened_is_no_leftover_by_another_name(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same folder by a look from outside."""
+    settle(project)
+    project.write(SMALL.replace("MyEACM", "myeacm"))
+    make_names_alike(monkeypatch, fold)
+    open_folder = OpenFolder.open_folder
+
+    def refuse(self: OpenFolder, name: str) -> AbstractContextManager[OpenFolder | None]:
+        if fold(name) == "myeacm":
+            raise NotReadableError(f"the folder {name} cannot be read: Permission denied")
+        return open_folder(self, name)
+
+    monkeypatch.setattr(OpenFolder, "open_folder", refuse)
+    found = look(project)
+    assert found.leftovers == ()
+    assert found.unreadable == {}
+
+
+def test_where_spelling_counts_another_spelling_is_another_folder(project: Project) -> None:
+    settle(project)
+    alike = (project.output / "clients/myeacm").exists()
+    project.write(SMALL.replace("MyEACM", "myeacm"))
+    assert [leftover.address for leftover in look(project).leftovers] == ([] if alike else ["client/MyEACM"])
+
+
+def test_our_files_in_a_leftover_are_found_by_another_spelling(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(project)
+    (project.output / CLIENT / "client.key").rename(project.output / CLIENT / "Client.KEY")
+    project.write(SMALL.replace("MyEACM", "other"))
+    make_names_alike(monkeypatch, fold)
+    (leftover,) = look(project).leftovers
+    assert f"{CLIENT}/client.key" in leftover.paths
+    assert leftover.private_key.state is State.PRESENT

@@ -17,6 +17,9 @@ from edgecerts.errors import StorageError
 
 T = TypeVar("T")
 
+FileId = tuple[int, int]
+"""Device and inode: what a file or folder is, whatever its names."""
+
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """No key, certificate or text of ours comes near this size; a log of 100,000 certificates is a few times larger."""
 
@@ -80,6 +83,11 @@ class OpenFolder:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.status = os.fstat(descriptor)
+
+    @property
+    def id(self) -> FileId:
+        """What it is, whatever its name."""
+        return self.status.st_dev, self.status.st_ino
 
     @property
     def mode(self) -> int:

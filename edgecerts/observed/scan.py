@@ -13,6 +13,7 @@ from edgecerts.observed.file_systems import keeps_modes
 from edgecerts.observed.files import observe, observe_key, observe_text
 from edgecerts.observed.folder_reader import (
     MAX_LOG_BYTES,
+    FileId,
     FolderReader,
     NotReadableError,
     OpenFolder,
@@ -45,16 +46,18 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
     reader = FolderReader(output)
     reader.check_root()
     folders, keeps = _scan_common_folders(reader, graph)
+    places: set[FileId] = set()
     keys: dict[str, Observed[KeyFacts]] = {}
     certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
     for files in _scan_identities(reader, graph):
         keys |= files.private_keys
         certificates |= files.certificates
         folders += files.folders
+        places |= {files.place} if files.place is not None else set()
     with reader.open_folder() as root:
         texts = {artifact.path: observe_text(root, artifact.path) for artifact in graph.folder_files}
     log, log_files, unreadable = _scan_log(reader)
-    leftovers, unreadable_parents = scan_leftovers(reader, graph)
+    leftovers, unreadable_parents = scan_leftovers(reader, graph, places)
     return Inventory(
         private_keys=keys if keeps else {path: _without_modes(found) for path, found in keys.items()},
         certificates=certificates,
@@ -71,11 +74,16 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _IdentityFiles:
-    """The files of one identity, all from the same folder."""
+    """The files of one identity, all from the same folder.
+
+    Attributes:
+        place: which folder that is; None where there is none, or none that can be opened.
+    """
 
     private_keys: Mapping[str, Observed[KeyFacts]]
     certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
     folders: tuple[FolderFacts, ...] = ()
+    place: FileId | None = None
 
 
 def _scan_common_folders(reader: FolderReader, graph: Graph) -> tuple[list[FolderFacts], bool]:
@@ -125,6 +133,7 @@ def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: 
             private_keys={key: observe_key(folder, basename(key), own)},
             certificates=certificates,
             folders=_facts(identity.folder, folder),
+            place=folder.id if folder is not None else None,
         )
 
     if parent is None:
