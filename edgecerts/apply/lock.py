@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
+from edgecerts.observed.hard_links import check_own_file
 
 LOCK = f"{LOCAL_FOLDER}/lock"
 
@@ -32,8 +33,7 @@ def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[Non
             descriptor = system.open_lock(name, local, PRIVATE_KEY_MODE)
             stack.callback(system.close, descriptor)
             status = system.status(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                raise StorageError(f"{LOCK} is not a plain file with one name", hint="remove it")
+            check_own_file(status, LOCK)
             if stat.S_IMODE(status.st_mode) != PRIVATE_KEY_MODE:
                 system.chmod(descriptor, PRIVATE_KEY_MODE)
         _wait(folder, descriptor, timeout)

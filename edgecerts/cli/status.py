@@ -36,7 +36,7 @@ def show_status(path: Path, output: Path | None, *, form: str, at: str | None, w
     soon = parse_duration(within, flag="--within") if within is not None else None
     project = open_project(path, output)
     inventory = scan(project.graph, project.output, manifest_folder=project.folder)
-    plan = make_plan(project.graph, inventory, now=now, manifest=str(path))
+    plan = make_plan(project.graph, inventory, now=now, manifest=str(path), owners=project.owners)
     status = build_status(project.graph, inventory, plan, now=now, within=soon)
     console = Console()
     if form == "json":

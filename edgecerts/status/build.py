@@ -13,7 +13,7 @@ from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
-from edgecerts.plan.model import Action, Change, NoticeCode, Plan, ReasonCode, Remark
+from edgecerts.plan.model import Action, Change, HazardCode, NoticeCode, Plan, ReasonCode, Remark
 from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.status.model import (
     CertificateSummary,
@@ -45,9 +45,18 @@ _SHOWN = frozenset(
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
         NoticeCode.INTERRUPTED,
+        NoticeCode.FOLDER_GROUP_WRITABLE,
+        NoticeCode.MODES_NOT_KEPT,
+        NoticeCode.UNREADABLE,
     )
 )
 """Notices of a plan that are about what exists, and not about what is planned."""
+
+
+_FOLDER_FINDINGS = frozenset(
+    code.value for code in (NoticeCode.INSECURE_FOLDER, NoticeCode.LOG_UNREADABLE, NoticeCode.LOG_CONTRADICTION)
+)
+"""Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +71,7 @@ class _Context:
     refusals: Mapping[str, list[Remark]]
     notices: Mapping[str, list[Remark]]
     pending: frozenset[Address]
+    insecure: bool
     now: datetime
     within: timedelta | None
 
@@ -89,7 +99,7 @@ def build_status(
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
-            *(remark for remark in plan.notices if remark.code == NoticeCode.LOG_CONTRADICTION.value),
+            *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in _FOLDER_FINDINGS),
         ),
         notices=(
             *(remark for remark in plan.notices if remark.code in _SHOWN),
@@ -114,6 +124,7 @@ def _build_context(graph: Graph, inventory: Inventory, plan: Plan, now: datetime
         refusals=_by_identity(plan.refusals),
         notices=_by_identity(plan.notices),
         pending=frozenset(change.address for change in plan.pending),
+        insecure=any(hazard.code == HazardCode.INSECURE_FOLDER.value for hazard in plan.refusals),
         now=now,
         within=within,
     )
@@ -142,7 +153,7 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
         certificate=_summarise(look.facts, context.now) if look.facts else None,
         reasons=look.reasons,
         remarks=remarks,
-        hint=_hint(look, remarks, {change.action for change in pending}),
+        hint=_hint(look, remarks, {change.action for change in pending}, insecure=context.insecure),
     )
 
 
@@ -182,11 +193,11 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
     return tuple(FileReason(path=identity.certificate.path, reason=reason) for reason in check_expiry(given))
 
 
-def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action]) -> str | None:
+def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action], *, insecure: bool) -> str | None:
     """What the next apply does; or where to look, where nothing else says so."""
     mended = next((hint for action, hint in _MENDED.items() if action in pending), None)
     if mended is None and (look.stuck or not look.judged) and all(remark.hint is None for remark in remarks):
-        return "look at ca first: until that is mended, nothing else is"
+        return f"look at {'the folder' if insecure else 'ca'} first: until that is mended, nothing else is"
     return mended
 
 
