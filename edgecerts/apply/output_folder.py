@@ -11,11 +11,16 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
+from edgecerts.desired.graph import (
+    LOCAL_FOLDER,
+    PRIVATE_FOLDER_MODE,
+    PRIVATE_KEY_MODE,
+    REPLACED_FOLDER,
+    STAGING_FOLDER,
+)
 from edgecerts.errors import StorageError
 from edgecerts.observed.hard_links import check_own_file
 
-_REPLACED = f"{LOCAL_FOLDER}/replaced"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -111,7 +116,7 @@ class OutputFolder:
         Returns:
             where it is kept; None where there was no key to move.
         """
-        kept = f"{_REPLACED}/{stamp}-{secrets.token_hex(4)}-{path.replace('/', '-')}"
+        kept = f"{REPLACED_FOLDER}/{stamp}-{secrets.token_hex(4)}-{path.replace('/', '-')}"
         with (
             self._reporting(path),
             self._folder(path) as (folder, name),

@@ -13,6 +13,7 @@ from edgecerts.apply.key_ring import gather_keys
 from edgecerts.apply.lock import locked
 from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import Graph, PrivateKeyArtifact
 from edgecerts.errors import EdgecertsError, StorageError
@@ -118,7 +119,8 @@ def run_apply(run: Run) -> ApplyReport:
             now=run.now,
             job=run.job,
         )
-        outcomes = _carry_out(plan, workshop, run.on_progress)
+        guard = RepositoryGuard(output=run.output, changes=plan.pending)
+        outcomes = _carry_out(plan, workshop, guard, run.on_progress)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
@@ -141,7 +143,7 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
     return certificates
 
 
-def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[str, Outcome]:
+def _carry_out(plan: Plan, workshop: Workshop, guard: RepositoryGuard, on_progress: OnProgress) -> dict[str, Outcome]:
     """Makes each pending change in order. After a failure, what depends on it is skipped; the rest goes on."""
     outcomes: dict[str, Outcome] = {}
     failed: set[str] = set()
@@ -161,6 +163,7 @@ def _carry_out(plan: Plan, workshop: Workshop, on_progress: OnProgress) -> dict[
             )
             continue
         try:
+            guard.check(change)
             workshop.make(change)
         except EdgecertsError as error:
             failed.add(identity)

@@ -8,11 +8,13 @@ from edgecerts.cli.console import Console
 from edgecerts.cli.project import open_project
 from edgecerts.errors import ExitCode
 from edgecerts.observed import scan
+from edgecerts.observed.repository import find_tracked
 from edgecerts.plan import make_plan
 from edgecerts.report.status_json import render_status_json
 from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
 from edgecerts.status.build import build_status
+from edgecerts.status.tracked import PRIVATE_FILES
 
 
 def show_status(path: Path, output: Path | None, *, form: str, at: str | None, within: str | None) -> ExitCode:
@@ -30,7 +32,8 @@ def show_status(path: Path, output: Path | None, *, form: str, at: str | None, w
     project = open_project(path, output)
     inventory = scan(project.graph, project.output, manifest_folder=project.folder)
     plan = make_plan(project.graph, inventory, now=now, manifest=str(path), owners=project.owners)
-    status = build_status(project.graph, inventory, plan, now=now, within=soon)
+    tracked = find_tracked(project.output, PRIVATE_FILES)
+    status = build_status(project.graph, inventory, plan, now=now, within=soon, tracked=tracked)
     console = Console()
     if form == "json":
         console.result(render_status_json(status))

@@ -23,6 +23,9 @@ LOCAL_FOLDER = ".edgecerts"
 STAGING_FOLDER = f"{LOCAL_FOLDER}/staging"
 """Where what is being written lies until it gets its name."""
 
+REPLACED_FOLDER = f"{LOCAL_FOLDER}/replaced"
+"""Keeps private keys that were replaced or pruned."""
+
 LOG_FOLDER = "issued"
 
 
