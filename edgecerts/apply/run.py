@@ -19,6 +19,7 @@ from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import remove_old
 from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
 from edgecerts.errors import StorageError
@@ -127,7 +128,9 @@ def run_apply(run: Run) -> ApplyReport:
             now=run.now,
             job=run.job,
         )
-        outcomes = Worker(folder=folder, workshop=workshop, on_progress=run.on_progress).carry_out(prepared.plan)
+        guard = RepositoryGuard(output=run.output, changes=prepared.plan.pending)
+        worker = Worker(folder=folder, workshop=workshop, guard=guard, on_progress=run.on_progress)
+        outcomes = worker.carry_out(prepared.plan)
         remove_old(folder, run.now)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)

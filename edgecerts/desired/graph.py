@@ -25,6 +25,9 @@ JOURNAL = f"{LOCAL_FOLDER}/journal.json"
 STAGING_FOLDER = f"{LOCAL_FOLDER}/staging"
 """Where what is being written lies until it gets its name."""
 
+REPLACED_FOLDER = f"{LOCAL_FOLDER}/replaced"
+"""Keeps private keys that were replaced or pruned."""
+
 LOG_FOLDER = "issued"
 
 

@@ -24,6 +24,13 @@ from edgecerts.status.model import (
     StatusRow,
     UnmanagedFolder,
 )
+from edgecerts.status.tracked import (
+    Tracked,
+    is_exposed,
+    notices_on_repository,
+    remark_on_key,
+    remarks_on_others,
+)
 
 _MENDED = {
     Action.CREATE: "edgecerts apply makes what is missing",
@@ -72,12 +79,19 @@ class _Context:
     notices: Mapping[str, list[Remark]]
     pending: frozenset[Address]
     insecure: bool
+    tracked: Tracked
     now: datetime
     within: timedelta | None
 
 
 def build_status(
-    graph: Graph, inventory: Inventory, plan: Plan, *, now: datetime, within: timedelta | None = None
+    graph: Graph,
+    inventory: Inventory,
+    plan: Plan,
+    *,
+    now: datetime,
+    within: timedelta | None = None,
+    tracked: Tracked = None,
 ) -> Status:
     """Says how everything is that should exist.
 
@@ -87,11 +101,12 @@ def build_status(
         plan: made from both for the same `now`, without options.
         now: the one moment of this run, in UTC.
         within: certificates that end within this time are findings, too.
+        tracked: the `PRIVATE_FILES` that git has.
 
     Returns:
         the same status for the same arguments, every time.
     """
-    context = _build_context(graph, inventory, plan, now, within)
+    context = _build_context(graph, inventory, plan, now, within, tracked)
     return Status(
         created_at=now,
         manifest=plan.manifest,
@@ -100,17 +115,21 @@ def build_status(
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
             *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in _FOLDER_FINDINGS),
+            *remarks_on_others(inventory, tracked),
         ),
         notices=(
             *(remark for remark in plan.notices if remark.code in _SHOWN),
             *_folder_notice(plan, context.pending),
             *_log_notice(plan, context.pending),
+            *notices_on_repository(tracked),
         ),
         unmanaged=tuple(_build_unmanaged(leftover, context) for leftover in inventory.leftovers),
     )
 
 
-def _build_context(graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None) -> _Context:
+def _build_context(
+    graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None, tracked: Tracked
+) -> _Context:
     certificates = inventory.certificates[graph.authorities[0].certificate.path].value
     changes = defaultdict(list)
     for change in plan.changes:
@@ -125,6 +144,7 @@ def _build_context(graph: Graph, inventory: Inventory, plan: Plan, now: datetime
         notices=_by_identity(plan.notices),
         pending=frozenset(change.address for change in plan.pending),
         insecure=any(hazard.code == HazardCode.INSECURE_FOLDER.value for hazard in plan.refusals),
+        tracked=tracked,
         now=now,
         within=within,
     )
@@ -174,6 +194,9 @@ def _look(identity: Identity, context: _Context) -> Look:
         reasons=tuple(reasons),
         blocked=tuple(context.blocked.get(identity.address, ())),
         refusals=tuple(context.refusals.get(identity.address, ())),
+        key_tracked=is_exposed(
+            identity.private_key.path, inventory.private_keys[identity.private_key.path], context.tracked
+        ),
         stuck=any(change.action is not Action.NO_OP and change.address not in context.pending for change in changes),
         now=context.now,
         within=context.within,
@@ -208,6 +231,8 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
         if (remark.code, remark.message) not in said:
             said.add((remark.code, remark.message))
             yield remark
+    if look.key_tracked:
+        yield remark_on_key(look.identity)
     address, facts = look.identity.address, look.facts
     explaining = [remark for remark in context.notices.get(address, ()) if remark.code in _EXPLAINING]
     yield from explaining
