@@ -202,7 +202,7 @@ def test_a_certificate_is_on_record_before_it_is_visible(project: Project, monke
         lines = project.output / "issued/2026.jsonl"
         text = lines.read_text() if lines.exists() else ""
         recorded = {json.loads(line)["sha256"] for line in text.splitlines()}
-        for path in project.output.glob("*/**/*.pem"):
+        for path in project.output.glob("[!.]*/**/*.pem"):
             visible.append(path.name)
             assert read_certificate(path).fingerprint(hashes.SHA256()).hex() in recorded
 

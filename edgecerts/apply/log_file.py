@@ -2,6 +2,7 @@
 
 import contextlib
 import stat
+from collections.abc import Sequence
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import OutputFolder
@@ -32,3 +33,27 @@ def append_lines(folder: OutputFolder, path: str, lines: bytes) -> None:
             system.sync(descriptor, Sync.LOG)
         if is_new:
             system.sync(parent, Sync.LOG_FILE)
+
+
+def append_missing(folder: OutputFolder, path: str, lines: Sequence[str]) -> None:
+    """Adds those lines that a file of the log does not have, and says on disk that it has them all.
+
+    Args:
+        lines: without their line ends.
+
+    Raises:
+        StorageError: it is not a plain file.
+        OSError: the lines may not have reached the disk.
+    """
+    if not lines:
+        return
+    system, known = folder.system, frozenset[bytes]()
+    with folder.open_for(path) as (parent, name):
+        if system.look(name, parent) is not None:
+            descriptor = system.open_file(name, parent)
+            try:
+                known = frozenset(system.read(descriptor).split(b"\n"))
+            finally:
+                system.close(descriptor)
+    wanted = (line.encode("utf-8") for line in lines)
+    append_lines(folder, path, b"".join(line + b"\n" for line in wanted if line not in known))
