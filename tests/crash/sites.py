@@ -17,6 +17,9 @@ from edgecerts.manifest import parse_manifest
 from edgecerts.plan.model import Plan
 from edgecerts.plan.options import PlanOptions
 
+PASSWORDS = {"CA_PASSWORD": "correct horse battery"}
+"""What the environment of the runs in this process has."""
+
 
 class UnsyncedFileSystem(FileSystem):
     """What is not killed need not wait for the disk."""
@@ -52,7 +55,7 @@ class Site:
             manifest_folder=self.folder,
             output=self.output,
             now=now,
-            sources=SecretSources(folder=self.folder, environ={}),
+            sources=SecretSources(folder=self.folder, environ=PASSWORDS),
             job="a test",
             on_plan=lambda plan: None,
             options=PlanOptions(replace=frozenset(replace)),
