@@ -68,7 +68,8 @@ class Project:
             path.relative_to(self.output).as_posix(): (
                 path.read_bytes(),
                 path.stat().st_mode & 0o7777,
-                path.stat().st_mtime_ns,
+                # Who holds the lock writes its name into the file, and takes it out again.
+                0 if path.name == "lock" else path.stat().st_mtime_ns,
             )
             for path in found
         }

@@ -120,7 +120,8 @@ def run_apply(run: Run) -> ApplyReport:
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
-        confirmed = {address: _confirm(outcome, settled, unmanaged) for address, outcome in outcomes.items()}
+        logged = frozenset(entry.sha256 for entry in after.log)
+        confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
         return replace(_report(run, prepared.selection, confirmed, after), recovered=recovered)
 
 
@@ -218,11 +219,12 @@ def _look_again(run: Run) -> tuple[Inventory, Plan]:
     return replace(run, options=settled).look()
 
 
-def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str]) -> Outcome:
-    """What is said to be done has been read from disk and is as declared; what was deleted is gone."""
-    path = outcome.change.artifact.path
+def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str], logged: frozenset[str]) -> Outcome:
+    """What is said to be done has been read from disk: as declared, or deleted and gone, or on record."""
+    path, records = outcome.change.artifact.path, outcome.change.records
+    recorded = bool(records) and all(record.facts.sha256 in logged for record in records)
     gone = outcome.change.action is Action.DELETE and path not in unmanaged
-    if outcome.status is not Status.DONE or path in settled or gone:
+    if outcome.status is not Status.DONE or path in settled or gone or recorded:
         return outcome
     return Outcome(
         change=outcome.change,

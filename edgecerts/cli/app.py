@@ -51,6 +51,7 @@ class SchemaName(enum.StrEnum):
     PLAN = "plan"
     APPLY = "apply"
     STATUS = "status"
+    HISTORY = "history"
     SAVED_PLAN = "saved-plan"
 
 
@@ -232,10 +233,17 @@ def status_command(
     within: Annotated[
         str | None, typer.Option("--within", metavar="DURATION", help="What ends within this time is a finding, too.")
     ] = None,
+    history: Annotated[
+        str | None, typer.Option("--history", metavar="ADDRESS", help="What was issued to this identity, by the log.")
+    ] = None,
 ) -> None:
     """Show what exists and when it ends. Exits with 3 where something is wrong. Changes nothing."""
-    from edgecerts.cli.status import show_status
+    from edgecerts.cli.status import show_history, show_status
 
+    if history is not None:
+        if within is not None:
+            raise UsageError("--history and --within do not go together", hint="a history has no findings")
+        raise typer.Exit(show_history(file, output, history, form=format_.value, at=at))
     raise typer.Exit(show_status(file, output, form=format_.value, at=at, within=within))
 
 

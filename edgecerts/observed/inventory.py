@@ -68,6 +68,26 @@ class Leftover:
     paths: tuple[str, ...]
     certificate: Observed[tuple[CertificateFacts, ...]]
 
+    @property
+    def certificate_path(self) -> str:
+        """Where its certificate lies; its folder, where there is none."""
+        names = (path for path in self.paths if not path.endswith((".key", "/ca.pem")))
+        return next(names, self.paths[0].rpartition("/")[0])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DamagedLog:
+    """A file of the issuance log in which some lines are no entries.
+
+    Attributes:
+        lines: their numbers, from 1.
+        conflict: among them are the markers of a merge.
+    """
+
+    path: str
+    lines: tuple[int, ...]
+    conflict: bool
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inventory:
@@ -78,6 +98,7 @@ class Inventory:
         also_trusted: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
+        damaged_log: those of them with lines that are no entries.
         unreadable: folders and log files that are there and cannot be read; what they hold is not known.
         interrupted: an apply is publishing, or was interrupted in it.
         leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
@@ -92,3 +113,11 @@ class Inventory:
     unreadable: tuple[str, ...]
     leftovers: tuple[Leftover, ...]
     interrupted: bool = False
+    damaged_log: tuple[DamagedLog, ...] = ()
+
+    @property
+    def serials(self) -> frozenset[int]:
+        """Every serial number that a certificate here has, or had by the log."""
+        found = (*self.certificates.values(), *(leftover.certificate for leftover in self.leftovers))
+        here = {facts.serial_number for certificates in found for facts in certificates.value or ()}
+        return frozenset(here | {number for entry in self.log if (number := entry.serial_number) is not None})

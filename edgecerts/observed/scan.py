@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from edgecerts.desired.graph import (
     JOURNAL,
-    LOG_FOLDER,
     CertificateArtifact,
     Graph,
     PrivateKeyArtifact,
@@ -15,9 +14,9 @@ from edgecerts.desired.graph import (
     TrustArtifact,
 )
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
-from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, FoundFile, NotReadableError
+from edgecerts.observed.folder_reader import FolderReader, FoundFile, NotReadableError
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
-from edgecerts.observed.issuance_log import LogEntry, parse_log
+from edgecerts.observed.log_scan import FoundLog, scan_log
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
 
@@ -59,17 +58,18 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
             certificates[artifact.path] = _observe(reader, artifact.path, parse_copies)
         elif isinstance(artifact, TextArtifact):
             texts[artifact.path] = _observe(reader, artifact.path, _decode)
-    log, log_files, unreadable = _scan_log(reader)
+    log = scan_log(reader)
     leftovers, unreadable_parents = _scan_leftovers(reader, graph)
     return Inventory(
         private_keys=keys,
         certificates=certificates,
         texts=texts,
         also_trusted=_scan_also_trusted(graph, manifest_folder),
-        log=log,
-        log_files=log_files,
-        unreadable=(*unreadable, *unreadable_parents),
+        log=log.entries,
+        log_files=log.files,
+        unreadable=(*log.unreadable, *unreadable_parents),
         leftovers=leftovers,
+        damaged_log=log.damaged,
         interrupted=_has_journal(reader),
     )
 
@@ -80,6 +80,21 @@ def _has_journal(reader: FolderReader) -> bool:
     except NotReadableError:
         # Another user's, perhaps: it is there.
         return True
+
+
+def scan_history(output: Path, path: str) -> tuple[FoundLog, Observed[tuple[CertificateFacts, ...]]]:
+    """Reads the log and one certificate file, and nothing else: what a fleet has beside it does not matter.
+
+    Args:
+        output: the output folder; it need not exist.
+        path: the certificate's, relative to it.
+
+    Raises:
+        StorageError: the output folder itself is something else than a folder that this user may read.
+    """
+    reader = FolderReader(output)
+    reader.check_root()
+    return scan_log(reader), _observe(reader, path, parse_certificates)
 
 
 def _observe(reader: FolderReader, path: str, parse: Callable[[bytes], T]) -> Observed[T]:
@@ -132,30 +147,6 @@ def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observe
         place = manifest_folder / path
         found[path] = _observe(FolderReader(place.parent), place.name, parse_certificates)
     return found
-
-
-def _scan_log(reader: FolderReader) -> tuple[tuple[LogEntry, ...], tuple[str, ...], tuple[str, ...]]:
-    """The log's entries, its files that have anything in them, and what of it cannot be read."""
-    entries: list[LogEntry] = []
-    files: list[str] = []
-    try:
-        names = reader.names(LOG_FOLDER)
-    except NotReadableError:
-        return (), (), (LOG_FOLDER,)
-    unreadable: list[str] = []
-    for name in names:
-        path = f"{LOG_FOLDER}/{name}"
-        if not name.endswith(".jsonl"):
-            continue
-        try:
-            found = reader.read(path, limit=MAX_LOG_BYTES)
-        except NotReadableError:
-            unreadable.append(path)
-            continue
-        if found is not None and found.data:
-            files.append(path)
-            entries.extend(parse_log(found.data.decode("utf-8", errors="replace")))
-    return tuple(entries), tuple(files), tuple(unreadable)
 
 
 def _scan_leftovers(reader: FolderReader, graph: Graph) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:

@@ -13,9 +13,11 @@ from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence
 from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
+from edgecerts.plan.log_checks import check_log
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.recording import plan_records
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
@@ -54,22 +56,20 @@ def make_plan(
         options=options,
         now=now,
     )
-    plans = [
-        root,
-        *(_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities),
-    ]
+    leaves = (_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities)
+    plans = [root, *leaves]
     leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
     changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
     addresses = {str(change.address) for change in changes}
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     identities = {change.address.identity for change in changes}
-    hazards = tuple(hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
-    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
-    hazards = (*(hazard for hazard in whole_run if hazard is not None), *hazards)
+    hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
     refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
     written = select_pending(changes, {remark.address for remark in blocked}, refusals)
+    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
     files, blocked_files = _plan_folder_files(graph, inventory, written)
-    changes, blocked = (*files, *changes), (*blocked_files, *blocked)
+    log = plan_records(graph, inventory, issuer=issuer, now=now)
+    changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
     pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
     return Plan(
         created_at=now,
@@ -78,7 +78,7 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
+        notices=(*_concerning(identities, notices, options), *check_log(inventory, log, now)),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
         deliver=plan_deliveries(graph.end_entities, pending),
@@ -93,6 +93,21 @@ def _plan_end_entity(
     if identity.trust is not None:
         plan_trust(plan, identity.trust, inventory, issuer=issuer, options=options)
     return plan
+
+
+def _find_hazards(
+    inventory: Inventory,
+    plans: Iterable[IdentityPlan],
+    changes: Sequence[Change],
+    *,
+    replaced: str | None,
+    now: datetime,
+) -> tuple[Remark, ...]:
+    """Those of the whole run, then those of the identities that are planned."""
+    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
+    identities = {change.address.identity for change in changes}
+    own = (hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
+    return (*(hazard for hazard in whole_run if hazard is not None), *own)
 
 
 def _plan_folder_files(
@@ -113,7 +128,7 @@ def _plan_folder_files(
 
 
 def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:
-    """The changes that were asked for, with what they depend on: the authority and the folder's files."""
+    """The changes that were asked for, with what they depend on: the authority, and later the folder and the log."""
     if not options.targets:
         return changes
     identities = {target for target in options.targets if target.count("/") < 2} | {"ca", "folder"}

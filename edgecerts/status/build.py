@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from posixpath import basename
 
-from edgecerts.desired.graph import Address, Graph, Identity, TextArtifact
+from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
-from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark
+from edgecerts.plan.model import Action, Change, NoticeCode, Plan, ReasonCode, Remark
 from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.status.model import (
     CertificateSummary,
@@ -39,7 +39,13 @@ _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISS
 
 _SHOWN = frozenset(
     code.value
-    for code in (NoticeCode.CA_ENDS_SOON, NoticeCode.NOT_JUDGED, NoticeCode.KEY_MISMATCH, NoticeCode.INTERRUPTED)
+    for code in (
+        NoticeCode.CA_ENDS_SOON,
+        NoticeCode.NOT_JUDGED,
+        NoticeCode.KEY_MISMATCH,
+        NoticeCode.LOG_DAMAGED,
+        NoticeCode.INTERRUPTED,
+    )
 )
 """Notices of a plan that are about what exists, and not about what is planned."""
 
@@ -81,10 +87,14 @@ def build_status(
         manifest=plan.manifest,
         within=within,
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
-        folder=tuple(remark for remark in plan.blocked if remark.address.startswith("folder/")),
+        folder=(
+            *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
+            *(remark for remark in plan.notices if remark.code == NoticeCode.LOG_CONTRADICTION.value),
+        ),
         notices=(
             *(remark for remark in plan.notices if remark.code in _SHOWN),
             *_folder_notice(plan, context.pending),
+            *_log_notice(plan, context.pending),
         ),
         unmanaged=tuple(_build_unmanaged(leftover, context) for leftover in inventory.leftovers),
     )
@@ -258,6 +268,17 @@ def _folder_notice(plan: Plan, pending: frozenset[Address]) -> Iterator[Remark]:
             address="folder",
             message=f"missing, or with other lines of ours: {', '.join(names)}",
             hint="edgecerts apply writes them",
+        )
+
+
+def _log_notice(plan: Plan, pending: frozenset[Address]) -> Iterator[Remark]:
+    count = sum(len(change.records) for change in plan.changes if change.address in pending)
+    if count:
+        yield Remark(
+            code=ReasonCode.NOT_IN_LOG.value,
+            address=str(LOG_ADDRESS),
+            message=f"certificates of this authority that it has no line for: {count:,}",
+            hint="edgecerts apply records them",
         )
 
 

@@ -1,0 +1,50 @@
+"""From the folder of the issuance log to what stands in it."""
+
+from dataclasses import dataclass
+
+from edgecerts.desired.graph import LOG_FOLDER
+from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, NotReadableError
+from edgecerts.observed.inventory import DamagedLog
+from edgecerts.observed.issuance_log import LogEntry, parse_log
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundLog:
+    """The log as it was found.
+
+    Attributes:
+        entries: every readable line, in the order of the files.
+        files: those that have anything in them, readable or not.
+        damaged: those with lines that are no entries.
+        unreadable: files, or the whole folder, that cannot be read.
+    """
+
+    entries: tuple[LogEntry, ...] = ()
+    files: tuple[str, ...] = ()
+    damaged: tuple[DamagedLog, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+def scan_log(reader: FolderReader) -> FoundLog:
+    """Reads every file of the log. Nothing that lies there makes this raise."""
+    entries: list[LogEntry] = []
+    files: list[str] = []
+    damaged: list[DamagedLog] = []
+    unreadable: list[str] = []
+    try:
+        names = reader.names(LOG_FOLDER)
+    except NotReadableError:
+        return FoundLog(unreadable=(LOG_FOLDER,))
+    for path in (f"{LOG_FOLDER}/{name}" for name in names if name.endswith(".jsonl")):
+        try:
+            found = reader.read(path, limit=MAX_LOG_BYTES)
+        except NotReadableError:
+            unreadable.append(path)
+            continue
+        if found is not None and found.data:
+            files.append(path)
+            parsed = parse_log(found.data.decode("utf-8", errors="replace"))
+            entries.extend(parsed.entries)
+            if parsed.damaged:
+                damaged.append(DamagedLog(path=path, lines=parsed.damaged, conflict=parsed.conflict))
+    return FoundLog(entries=tuple(entries), files=tuple(files), damaged=tuple(damaged), unreadable=tuple(unreadable))
