@@ -22,7 +22,7 @@ from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
-from edgecerts.errors import StorageError
+from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
@@ -106,12 +106,10 @@ def run_apply(run: Run) -> ApplyReport:
         StorageError: the output folder cannot be used at all, is locked, or holds what an interrupted run left and
             cannot be finished. A failure of one identity is in the report instead.
     """
-    prepared = None
-    if not has_journal(run.output):
-        prepared = _prepare(run)
-        if not prepared.plan.pending:
-            _tidy(run)
-            return _report(run, prepared.selection, {}, prepared.inventory)
+    prepared = _prepare_unlocked(run)
+    if prepared is not None and not prepared.plan.pending:
+        _tidy(run)
+        return _report(run, prepared.selection, {}, prepared.inventory)
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
@@ -120,7 +118,7 @@ def run_apply(run: Run) -> ApplyReport:
         recovered = recover(folder)
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
-            prepared = _prepare(run)
+            prepared = _prepare_locked(run)
         workshop = Workshop(
             inventory=prepared.inventory,
             keys=prepared.keys,
@@ -153,10 +151,42 @@ class _Prepared:
         return self.selection.plan
 
 
-def _prepare(run: Run) -> _Prepared:
-    """Plans, tells the plan, and fetches what it needs."""
+def _prepare_unlocked(run: Run) -> _Prepared | None:
+    """Prepares without the lock, because a run with nothing to do must not even take that.
+
+    Returns:
+        None where it takes the lock to know: another run was or is publishing, and what was read may be half of that.
+    """
+    if has_journal(run.output):
+        return None
     inventory, fresh = run.look()
     selection = run.select(fresh, inventory)
+    try:
+        prepared = _prepare(run, inventory, selection)
+    except EdgecertsError:
+        # The key that does not fit may be newer than the certificate that was read.
+        if _is_still(run, inventory):
+            raise
+        return None
+    waits = any(change.action is not Action.NO_OP for change in selection.plan.changes) or selection.stale
+    # An authority that was read before it came, with what it issued read afterwards, looks like one that was lost.
+    sure = selection.plan.pending or not waits or _is_still(run, inventory)
+    return prepared if sure else None
+
+
+def _is_still(run: Run, inventory: Inventory) -> bool:
+    """Whether what was read is there as a whole: everything is the same when it is read again."""
+    return not inventory.interrupted and run.look()[0] == inventory
+
+
+def _prepare_locked(run: Run) -> _Prepared:
+    """Prepares with the lock held: nobody else writes."""
+    inventory, fresh = run.look()
+    return _prepare(run, inventory, run.select(fresh, inventory))
+
+
+def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
+    """Tells the plan, and fetches what it needs."""
     run.on_plan(selection.plan)
     _forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from edgecerts import __version__
-from edgecerts.cli.exits import run_and_exit
 from edgecerts.errors import UsageError
 
 app = typer.Typer(
@@ -270,8 +269,3 @@ def schema_command(
     from edgecerts.cli.schema import print_schema
 
     raise typer.Exit(print_schema(name.value))
-
-
-def main() -> None:
-    """The program. Ends the process with one of the exit codes of `ExitCode`."""
-    run_and_exit(app)
