@@ -1,14 +1,15 @@
 """The journal: what a transaction has committed to and may not have published yet.
 
 It exists only between the commit and the end of a publication. Its name appearing is the commit: whoever finds it
-finishes what it lists, and whoever finds none throws away what is staged.
+finishes what it lists, and whoever finds none throws away what is staged. It has the log's lines as well: were they
+written before the commit, a line of an authority that nobody ever saw would keep the next run from making one.
 """
 
 import contextlib
 import hashlib
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from edgecerts.apply.file_system import Sync
@@ -43,9 +44,13 @@ class Journal:
 
     Attributes:
         stamp: the run's moment, for the names of what is put aside.
+        log: the path of the log's file.
+        lines: what it has to have before anything is published, each without its line end.
     """
 
     stamp: str
+    log: str
+    lines: tuple[str, ...]
     units: tuple[JournalUnit, ...]
 
 
@@ -117,11 +122,19 @@ def _parse(content: bytes) -> Journal:
         JournalUnit(folder=_inside(unit["folder"]), staged=_inside(unit["staged"]), files=_digests(unit["files"]))
         for unit in document["units"]
     )
-    return Journal(stamp=_name(document["stamp"]), units=units)
+    return Journal(
+        stamp=_name(document["stamp"]), log=_inside(document["log"]), lines=_lines(document["lines"]), units=units
+    )
 
 
 def _digests(files: Mapping[str, str]) -> dict[str, str]:
     return {_name(name): str(value) for name, value in files.items()}
+
+
+def _lines(lines: Sequence[str]) -> tuple[str, ...]:
+    if not all(isinstance(line, str) and line and "\n" not in line for line in lines):
+        raise ValueError(lines)
+    return tuple(lines)
 
 
 def _inside(path: str) -> str:

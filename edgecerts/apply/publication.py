@@ -110,12 +110,33 @@ def _bring_over(folder: OutputFolder, old: int, live: int, replaced: Collection[
         mine, theirs = system.look(name, old), system.look(name, live)
         if name in replaced or mine is None:
             continue
-        if theirs is None or _is_newer(mine, theirs):
+        if theirs is None:
             system.rename(name, old, name, live)
             moved = True
-        elif os.path.samestat(mine, theirs):
+        elif os.path.samestat(mine, theirs) or _is_copy(folder, name, old, live):
             system.unlink(name, old)
+        elif _is_newer(mine, theirs):
+            system.rename(name, old, name, live)
+            moved = True
     return moved
+
+
+def _is_copy(folder: OutputFolder, name: str, old: int, live: int) -> bool:
+    """What was copied because this file system has no links."""
+    system, contents = folder.system, set()
+    for parent in (old, live):
+        found = system.look(name, parent)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            return False
+        try:
+            descriptor = system.open_file(name, parent)
+        except PermissionError:
+            return False
+        try:
+            contents.add(system.read(descriptor))
+        finally:
+            system.close(descriptor)
+    return len(contents) == 1
 
 
 def _is_newer(mine: os.stat_result, theirs: os.stat_result) -> bool:

@@ -1,9 +1,10 @@
 """What an interrupted run left: finished where it had committed, thrown away where it had not."""
 
 from edgecerts.apply.journal import Journal, read_journal, remove_journal
-from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.log_file import append_missing
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL
+from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
 
 
 def recover(folder: OutputFolder) -> bool:
@@ -21,9 +22,9 @@ def recover(folder: OutputFolder) -> bool:
         journal = read_journal(folder)
     if journal is not None:
         _finish(folder, journal)
-        with reporting(JOURNAL):
-            remove_journal(folder)
-    with reporting(STAGING):
+    with reporting(JOURNAL):
+        remove_journal(folder)
+    with reporting(STAGING_FOLDER):
         discard_staged(folder)
     return journal is not None
 
@@ -34,16 +35,24 @@ def discard_staged(folder: OutputFolder) -> None:
     Raises:
         OSError: some of it is still there.
     """
-    with folder.existing(STAGING) as staging:
+    with folder.existing(STAGING_FOLDER) as staging:
         for name in folder.system.names(staging) if staging is not None else ():
             folder.remove_tree(name, staging or 0)
 
 
 def _finish(folder: OutputFolder, journal: Journal) -> None:
+    waiting = []
     for unit in journal.units:
         with reporting(unit.folder):
             if is_staged(folder, unit):
-                publish(folder, unit)
+                waiting.append(unit)
+    if waiting:
+        # Where nothing waits, the log was written before, or nobody will ever see what its lines are about.
+        with reporting(journal.log):
+            append_missing(folder, journal.log, journal.lines)
+    for unit in waiting:
+        with reporting(unit.folder):
+            publish(folder, unit)
     sync_published(folder, (path for unit in journal.units for path in (unit.folder, unit.staged)))
     for unit in journal.units:
         with reporting(unit.folder):

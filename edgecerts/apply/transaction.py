@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
 from edgecerts.apply.log_file import append_lines
-from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
 
@@ -82,7 +82,7 @@ class Transaction:
         self._system = folder.system
         self._log = log
         self._stamp = stamp
-        self._place = f"{STAGING}/{secrets.token_hex(8)}"
+        self._place = f"{STAGING_FOLDER}/{secrets.token_hex(8)}"
         self._staged: list[_Staged] = []
         self._count = 0
         self.failures: dict[str, EdgecertsError] = {}
@@ -112,14 +112,14 @@ class Transaction:
         self._staged.append(_Staged(draft=draft, path=path, is_folder=is_folder))
 
     def commit(self) -> None:
-        """Puts the log's lines on the disk, commits, and publishes. What went wrong for whom is in `failures`."""
+        """Commits, puts the log's lines on the disk, and publishes. What went wrong for whom is in `failures`."""
         try:
             self._check_and_fill()
+            lines = b"".join(staged.draft.log_lines for staged in self._staged)
+            self._commit([staged.unit for staged in self._staged if staged.is_folder], lines)
             with reporting(self._log):
-                lines = b"".join(staged.draft.log_lines for staged in self._staged)
                 if lines:
                     append_lines(self._folder, self._log, lines)
-            self._commit([staged.unit for staged in self._staged if staged.is_folder])
         except EdgecertsError as error:
             self._fail_all(error)
             return
@@ -169,7 +169,7 @@ class Transaction:
             except EdgecertsError as error:
                 self._fail(staged, error)
         if any(staged.is_folder for staged in self._staged):
-            with reporting(STAGING), self._folder.folder(self._place) as place:
+            with reporting(STAGING_FOLDER), self._folder.folder(self._place) as place:
                 self._system.sync(place, Sync.STAGING)
 
     def _check_new(self, draft: Draft) -> None:
@@ -187,11 +187,35 @@ class Transaction:
                 if live is not None:
                     self._take_over_access(staged, new, live)
                     for name in system.names(live):
-                        # A folder cannot have two names, and some file systems have no links: these follow later.
                         if name not in names:
-                            with contextlib.suppress(OSError):
-                                system.link(name, live, name, new)
+                            self._bring_along(name, live, new)
             system.sync(new, Sync.STAGED_FOLDER)
+
+    def _bring_along(self, name: str, live: int, new: int) -> None:
+        """A second name for a file that stays. What can have only one, such as a folder, follows after the exchange."""
+        with contextlib.suppress(OSError):
+            self._system.link(name, live, name, new)
+            return
+        # Without its key or certificate an identity would be of no use until then.
+        if name.endswith((".key", ".pem")):
+            self._copy(name, live, new)
+
+    def _copy(self, name: str, live: int, new: int) -> None:
+        system, found = self._system, self._system.look(name, live)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            return
+        try:
+            original = system.open_file(name, live)
+        except PermissionError:
+            return
+        with contextlib.ExitStack() as stack:
+            stack.callback(system.close, original)
+            descriptor = system.create(name, new, PRIVATE_KEY_MODE)
+            stack.callback(system.close, descriptor)
+            system.write(descriptor, system.read(original))
+            self._keep_owner(descriptor, found.st_uid, found.st_gid)
+            system.chmod(descriptor, stat.S_IMODE(found.st_mode))
+            system.sync(descriptor, Sync.STAGED_FILE)
 
     def _take_over_access(self, staged: _Staged, new: int, live: int) -> None:
         """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
@@ -214,13 +238,15 @@ class Transaction:
             with contextlib.suppress(PermissionError):
                 self._system.chown(descriptor, uid, gid)
 
-    def _commit(self, units: list[JournalUnit]) -> None:
+    def _commit(self, units: list[JournalUnit], lines: bytes) -> None:
         if not units:
             return
         self.is_finished = False
+        log_lines = tuple(lines.decode("utf-8").splitlines())
+        journal = Journal(stamp=self._stamp, log=self._log, lines=log_lines, units=tuple(units))
         try:
             with reporting(JOURNAL):
-                write_journal(self._folder, Journal(stamp=self._stamp, units=tuple(units)))
+                write_journal(self._folder, journal)
         except EdgecertsError:
             # Its name may be there all the same. Where that cannot be taken back, the next run publishes.
             self._close_journal()

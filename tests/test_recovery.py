@@ -1,0 +1,63 @@
+"""What the run after an interrupted one makes of it. What was found by tests/crash_model.py stands here once more."""
+
+import json
+
+import pytest
+
+from edgecerts.apply.file_system import FileSystem, Sync
+from tests.conftest import SMALL, Project
+from tests.readers import read_certificate
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after it runs, as far as the folder can tell."""
+
+
+def kill_after_sync(monkeypatch: pytest.MonkeyPatch, purpose: Sync) -> None:
+    """Ends the run when this has reached the disk for the first time."""
+    original = FileSystem.sync
+
+    def sync(self: FileSystem, descriptor: int, why: Sync) -> None:
+        original(self, descriptor, why)
+        if why is purpose:
+            raise Killed
+
+    monkeypatch.setattr(FileSystem, "sync", sync)
+
+
+def interrupt(project: Project, monkeypatch: pytest.MonkeyPatch, purpose: Sync, *arguments: str) -> None:
+    with monkeypatch.context() as patch:
+        kill_after_sync(patch, purpose)
+        with pytest.raises(Killed):
+            project.run("apply", *arguments)
+
+
+def logged_serials(project: Project) -> list[int]:
+    log = (project.output / "issued/2026.jsonl").read_text(encoding="utf-8")
+    return [int(json.loads(line)["serial"], 16) for line in log.splitlines()]
+
+
+@pytest.mark.parametrize("purpose", [Sync.COMMIT, Sync.LOG])
+def test_a_line_of_an_authority_that_nobody_saw_does_not_keep_the_next_run_from_making_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, purpose: Sync
+) -> None:
+    project.write(SMALL)
+    interrupt(project, monkeypatch, purpose)
+    assert not (project.output / "ca").exists()
+    project.apply()
+    serials = logged_serials(project)
+    assert serials[0] == read_certificate(project.output / "ca/ca.pem").serial_number
+    assert len(serials) == len(set(serials)) == 3
+    assert project.run("apply").out.startswith("Nothing to do")
+
+
+def test_a_line_of_the_log_that_was_torn_is_written_again_whole(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    interrupt(project, monkeypatch, Sync.LOG)
+    log = project.output / "issued/2026.jsonl"
+    whole = log.read_text()
+    log.write_text(whole[: len(whole) // 2])
+    project.apply()
+    assert whole.rstrip("\n") in log.read_text().splitlines()
