@@ -278,6 +278,7 @@ EMPTY = Plan(
     notices=(),
     needs=(),
     unmanaged=(),
+    waiting=(),
     deliver=(),
     new_keys=(),
 )

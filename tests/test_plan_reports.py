@@ -79,6 +79,7 @@ NOTHING = Plan(
     notices=(),
     needs=(),
     unmanaged=(),
+    waiting=(),
     deliver=(),
     new_keys=(),
 )
