@@ -86,6 +86,7 @@ UNSEEN = frozenset(
         # one key and another, where an editor's message would say nothing
         "a-key-elsewhere-has-no-password-here",
         "a-key-elsewhere-is-not-made-again",
+        "a-private-key-lies-outside-the-output-folder",
         "password-file-with-an-unknown-placeholder",
         "rekey-from-defaults-does-not-fit-a-key-elsewhere",
         "rekey-in-defaults-does-not-fit-a-key-elsewhere",

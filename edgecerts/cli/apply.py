@@ -82,7 +82,8 @@ def apply(
 
 
 def _secret_sources(project: Project, console: Console) -> SecretSources:
-    declared = (identity.private_key.password for identity in project.graph.identities)
+    keys = [identity.private_key for identity in project.graph.identities]
+    declared = [*(key.password for key in keys), *(key.source for key in keys)]
     return SecretSources(
         folder=project.folder,
         environ=os.environ,

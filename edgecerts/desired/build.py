@@ -43,10 +43,10 @@ def certificate_path(address: str) -> str | None:
 def build_graph(manifest: Manifest) -> Graph:
     """Every file that the manifest asks for."""
     root = manifest.authorities[0]
-    authorities = (_build_authority(root),)
+    authority = _build_authority(root)
     end_entities = tuple(_build_end_entity(entity, root) for entity in manifest.brokers + manifest.clients)
     return Graph(
-        folder_files=build_folder_files(authorities + end_entities), authorities=authorities, end_entities=end_entities
+        folder_files=build_folder_files(authority, end_entities), authorities=(authority,), end_entities=end_entities
     )
 
 
@@ -65,6 +65,8 @@ def _build_authority(authority: Authority) -> Identity:
             password=authority.password,
             held=KeyHeld.HERE,
             rekey_on_renew=False,
+            source=authority.private_key,
+            offline=authority.offline,
         ),
         certificate=CertificateArtifact(
             address=certificate,

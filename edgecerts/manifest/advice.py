@@ -36,6 +36,8 @@ _ALIASES = {
     "key_held": ("key_location", "key_holder", "held", "keyheld", "key_storage"),
     "rekey": ("rotate", "rotation", "rotate_key", "rotation_policy", "rotationpolicy", "new_key", "re_key"),
     "password": ("passphrase", "passwd", "pass", "pw", "secret", "passout", "password_file", "key_password"),
+    "private_key": ("ca_key", "key_file", "keyfile", "private", "signing_key", "privatekey_file"),
+    "offline": ("air_gapped", "airgapped", "elsewhere"),
     "usages": ("usage", "extended_key_usage", "extendedkeyusage", "eku", "ext_key_usage", "key_usage", "purpose",
                "purposes"),
     "ip_as_dns": ("ips_as_dns", "ip_dns"),
@@ -81,6 +83,7 @@ PLACES: Mapping[str, str] = {
     "client": "a client",
     "subject": "`subject`",
     "password": "`password`",
+    "private_key": "`private_key`",
     "also_trust": "`also_trust`",
 }
 """The places where keys stand, in the words of a message."""

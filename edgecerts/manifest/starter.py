@@ -33,6 +33,7 @@ defaults:
 ca:
   common_name: My Company Edge CA
   # validity: 3650d
+  # private_key: {env: EDGECERTS_CA_KEY}  # where its key is, if not in the output folder; or {offline: true}
   # The password of the authority's private key, at least 12 characters. It never stands in this file: it comes from
   # an environment variable, or is asked for on the terminal.
   password: {env: EDGECERTS_CA_PASSWORD, prompt: true}

@@ -8,9 +8,9 @@ from datetime import datetime
 from cryptography import x509
 
 from edgecerts.desired.graph import Address, Artifact
-from edgecerts.manifest.model import PasswordSource
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
+from edgecerts.plan.need import Need
 
 Value = str | tuple[str, ...] | None
 """What a field was or will be: text, several texts, or nothing."""
@@ -213,6 +213,8 @@ class NoticeCode(enum.StrEnum):
 
     CA_NOT_PINNED = "ca-not-pinned"
     CA_KEY_UNENCRYPTED = "ca-key-unencrypted"
+    CA_KEY_UNUSED = "ca-key-unused"
+    CA_IS_NEW = "ca-is-new"
     CA_ENDS_SOON = "ca-ends-soon"
     TRUST_RENEWED = "trust-renewed"
     LIFETIME_CAPPED = "lifetime-capped"
@@ -252,35 +254,6 @@ class Remark:
     address: str
     message: str
     hint: str | None = None
-
-
-@enum.unique
-class NeedKind(enum.StrEnum):
-    """What `apply` must get from outside."""
-
-    PASSWORD = "password"  # noqa: S105 (the word, not one of them)
-    KEY = "key"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """A secret that `apply` needs for the changes of this plan.
-
-    Attributes:
-        address: the private key that it opens or encrypts.
-        source: where a password comes from, never its content; None for the key itself.
-        path: the key's path.
-    """
-
-    address: Address
-    kind: NeedKind
-    source: PasswordSource | None
-    path: str
-
-    def __str__(self) -> str:
-        if self.source is None:
-            return f"the private key {self.path}"
-        return f"the password for {self.address}, from {self.source}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from edgecerts.plan.model import Change, Delivery, Need, Plan, Reason, Remark, Value, rfc3339
+from edgecerts.plan.model import Change, Delivery, Plan, Reason, Remark, Value, rfc3339
+from edgecerts.plan.need import Need
 
 FORMAT_VERSION = 1
 

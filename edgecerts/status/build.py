@@ -44,10 +44,13 @@ _MENDED = {
 _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
 """Notices of a plan that say why an identity is in its state."""
 
+_NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
+
 _SHOWN = frozenset(
     code.value
     for code in (
         NoticeCode.CA_ENDS_SOON,
+        NoticeCode.CA_KEY_UNUSED,
         NoticeCode.NOT_JUDGED,
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
@@ -186,7 +189,8 @@ def _look(identity: Identity, context: _Context) -> Look:
     reasons += [entry for entry in by_date if entry not in reasons]
     return Look(
         identity=identity,
-        key=inventory.private_keys[identity.private_key.path],
+        # What lies in the place of a key that comes from elsewhere is nobody's key.
+        key=_NOT_HERE if identity.private_key.source is not None else inventory.private_keys[identity.private_key.path],
         certificate=certificate,
         trust=inventory.certificates[identity.trust.path] if identity.trust else None,
         authority=context.authority,
@@ -241,7 +245,8 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
             code=NoticeCode.KEY_NOT_HERE.value,
             address=address,
             message=f"{look.identity.private_key.path} is not here, so nothing can be signed here",
-            hint="look where it is kept, or bring it back from the backup",
+            hint="look where it is kept, or bring it back from the backup; if it is kept elsewhere on purpose, write"
+            " private_key: {offline: true} under ca",
         )
     if facts is not None and is_early(look):
         yield Remark(
@@ -269,13 +274,18 @@ def _renewal_hint(identity: Identity, facts: CertificateFacts) -> str:
 def _key_place(
     identity: Identity, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
 ) -> KeyPlace:
-    held = identity.private_key.held
+    artifact, held = identity.private_key, identity.private_key.held
+    if artifact.source is not None:
+        return KeyPlace.SUPPLIED
     if key.state is State.ABSENT:
         if held is KeyHeld.CSR:
             return KeyPlace.ON_HOST
-        # A key that was never made has not been delivered either.
-        delivered = held is KeyHeld.DELIVERED and certificate.state is not State.ABSENT
-        return KeyPlace.DELIVERED if delivered else KeyPlace.NOT_HERE
+        # A key that was never made has not been taken anywhere either.
+        if certificate.state is State.ABSENT:
+            return KeyPlace.NOT_HERE
+        if artifact.offline:
+            return KeyPlace.OFFLINE
+        return KeyPlace.DELIVERED if held is KeyHeld.DELIVERED else KeyPlace.NOT_HERE
     places = {State.PRESENT: KeyPlace.HERE, State.LOCKED: KeyPlace.LOCKED, State.UNREADABLE: KeyPlace.DAMAGED}
     return places[key.state]
 

@@ -126,7 +126,9 @@ def is_blocked(look: Look) -> bool:
 
 def is_keyless(look: Look) -> bool:
     """The private key should be here and is not."""
-    return look.key.state is State.ABSENT and look.identity.private_key.held is KeyHeld.HERE
+    artifact = look.identity.private_key
+    declared = artifact.held is not KeyHeld.HERE or artifact.offline or artifact.source is not None
+    return look.key.state is State.ABSENT and not declared
 
 
 def is_changed(look: Look) -> bool:

@@ -43,7 +43,8 @@ class IdentityState(enum.StrEnum):
 class KeyPlace(enum.StrEnum):
     """Where an identity's private key is, as far as it can be seen from outside.
 
-    `LOCKED` is encrypted, or not readable by this user. `DELIVERED` and `ON_HOST` are not here, as declared.
+    `LOCKED` is encrypted, or not readable by this user. `DELIVERED`, `ON_HOST` and, for an authority, `SUPPLIED` and
+    `OFFLINE` are not here, as declared.
     """
 
     HERE = "here"
@@ -51,6 +52,8 @@ class KeyPlace(enum.StrEnum):
     DAMAGED = "damaged"
     DELIVERED = "delivered"
     ON_HOST = "on-host"
+    SUPPLIED = "supplied"
+    OFFLINE = "offline"
     NOT_HERE = "not-here"
 
 
