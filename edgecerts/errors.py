@@ -78,15 +78,15 @@ class InvalidRequestError(EdgecertsError):
 
 
 class SecretError(EdgecertsError):
-    """A password source that gives nothing usable. The message names the source, never its content."""
+    """A source of a password or key that gives nothing usable. The message names the source, never its content."""
 
 
 class MissingSecretsError(SecretError):
-    """Every password source that gave nothing usable, so that all can be mended at once."""
+    """Every source of a secret that gave nothing usable, so that all can be mended at once."""
 
     def __init__(self, errors: Sequence[SecretError]) -> None:
         self.errors = tuple(errors)
-        super().__init__(f"{len(self.errors)} passwords could not be had")
+        super().__init__(f"{len(self.errors)} secrets could not be had")
 
 
 class StorageError(EdgecertsError):

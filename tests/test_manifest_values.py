@@ -5,6 +5,8 @@ import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from edgecerts.manifest import parse_manifest
 from edgecerts.manifest.model import (
     EndEntity,
@@ -14,6 +16,7 @@ from edgecerts.manifest.model import (
     Manifest,
     Mark,
     PasswordSource,
+    PrivateKeySource,
     Rekey,
     RenewBefore,
     TrustedCA,
@@ -47,7 +50,7 @@ def names(entity: EndEntity) -> list[str]:
 
 
 def test_every_good_manifest_is_read() -> None:
-    assert len(list(GOOD.glob("*.yaml"))) == 9
+    assert len(list(GOOD.glob("*.yaml"))) == 11
     for path in GOOD.glob("*.yaml"):
         parse_manifest(path.read_bytes(), source=str(path))
 
@@ -304,6 +307,24 @@ def test_every_source_of_a_password() -> None:
         "env-not-asked": PasswordSource(env="PW"),
         "file": PasswordSource(file="/run/secrets/file"),
     }
+
+
+def test_an_authority_whose_key_is_elsewhere() -> None:
+    (authority,) = good("an-authority-whose-key-is-elsewhere").authorities
+    assert authority.private_key == PrivateKeySource(command=("pass", "show", "edgecerts/ca.key"))
+    assert (authority.offline, authority.password) == (False, PasswordSource(env="EDGECERTS_CA_PASSWORD"))
+    (authority,) = good("an-authority-whose-key-is-offline").authorities
+    assert (authority.private_key, authority.offline) == (None, True)
+    (authority,) = good("only-an-authority").authorities
+    assert (authority.private_key, authority.offline) == (None, False)
+
+
+@pytest.mark.parametrize("path", ["ca.key", "../pki/ca/ca.key", "pki.key", "/run/secrets/ca.key", "keys/pki/ca.key"])
+def test_a_private_key_file_may_lie_anywhere_outside_the_output_folder(path: str) -> None:
+    manifest = parse_manifest(
+        f"version: 1\nca: {{common_name: CA, private_key: {{file: {path}}}}}\n".encode(), source=""
+    )
+    assert manifest.authorities[0].private_key == PrivateKeySource(file=path)
 
 
 def test_a_name_that_looks_like_a_placeholder_is_put_in_once() -> None:

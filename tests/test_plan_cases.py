@@ -55,12 +55,14 @@ def read_options(told: dict[str, Any]) -> PlanOptions:
         replace=frozenset(told.pop("replace", ())),
         replace_missing_keys=told.pop("replace_missing_keys", "") == "true",
         prune=told.pop("prune", "") == "true",
+        new_ca_key=told.pop("new_ca_key", "") == "true",
     )
 
 
 def plan_case(case: dict[str, Any]) -> tuple[Plan, dict[str, str]]:
     """Plans a case, and names the digests that its reasons may have."""
-    manifest = json.dumps({"version": 1, **case["manifest"]})
+    # Every scalar of a case is text, and a manifest takes true and false only without quotes.
+    manifest = json.dumps({"version": 1, **case["manifest"]}).replace('"true"', "true").replace('"false"', "false")
     graph = build_graph(parse_manifest(manifest.encode(), source="pki.yaml"))
     now = moment(case["now"]) if "now" in case else NOW
     scene = Scene(graph=graph, observed=case.get("observed", {}), now=now)

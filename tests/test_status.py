@@ -150,6 +150,26 @@ STATES: dict[str, tuple[Spoil, str, str, str]] = {
     "a request that has not come": (
         both(broker("key_held: csr"), lambda project: shutil.rmtree(project.output / "brokers")),
         BROKER, "waiting", "on-host"),
+    "an authority whose key is kept offline": (
+        both(declare("Test CA}", "Test CA, private_key: {offline: true}}"), remove("ca/ca.key")), "ca", "ok", "offline"),
+    "an authority whose offline key is here": (
+        declare("Test CA}", "Test CA, private_key: {offline: true}}"), "ca", "ok", "here"),
+    "an authority that nobody has made yet where its key is kept": (
+        both(declare("Test CA}", "Test CA, private_key: {offline: true}}"),
+             lambda project: shutil.rmtree(project.output)), "ca", "missing", "not-here"),
+    "an authority that is due where its key is not": (
+        both(declare("Test CA}", "Test CA, private_key: {offline: true}}"), remove("ca/ca.key"), later(days=3000)),
+        "ca", "blocked", "offline"),
+    "an authority whose key comes from elsewhere": (
+        both(declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}"), remove("ca/ca.key")), "ca", "ok", "supplied"),
+    "a damaged file in place of a key that comes from elsewhere": (
+        both(declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}"), write("ca/ca.key", b"nonsense")),
+        "ca", "ok", "supplied"),
+    "a lost authority whose key comes from elsewhere": (
+        both(declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}"), remove("ca/ca.pem")),
+        "ca", "missing", "supplied"),
+    "an authority of another type than the key from elsewhere": (
+        declare("Test CA}", "Test CA, key_type: ec-p384, private_key: {env: NOWHERE}}"), "ca", "blocked", "supplied"),
     "a key that was delivered": (
         both(broker("key_held: delivered"), remove(f"{SERVER}.key")), BROKER, "ok", "delivered"),
     "a key that stayed on its host": (both(broker("key_held: csr"), remove(f"{SERVER}.key")), BROKER, "ok", "on-host"),

@@ -23,8 +23,8 @@ _CHUNK = 1 << 20
 class Sync(enum.StrEnum):
     """Every sync that the protocol needs, by what has to be on the disk before it goes on."""
 
-    PLACE = "the name of a folder that was made on the way"
-    STAGED_FILE = "the content of a staged file"
+    PLACE = "the name of a folder that was made on the way, or of a key that goes elsewhere"
+    STAGED_FILE = "the content of a staged file, or of a key that goes elsewhere"
     STAGED_FOLDER = "the names in a staged folder"
     STAGING = "the names of what is staged"
     LOG = "the lines of the log"

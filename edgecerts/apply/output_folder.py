@@ -117,8 +117,11 @@ class OutputFolder:
 
 
 @contextlib.contextmanager
-def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
+def open_output(root: Path, system: FileSystem, *, name: str | None = None) -> Iterator[OutputFolder]:
     """Holds the output folder open, which is made where it is not there.
+
+    Args:
+        name: what messages call it, where it is another folder that is written to in the same way.
 
     Raises:
         StorageError: it cannot be made or opened.
@@ -128,7 +131,7 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
             system.make_root(root, PRIVATE_FOLDER_MODE)
         descriptor = system.open_root(root)
     except OSError as error:
-        raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
+        raise StorageError(f"{name or f'the output folder {root}'} cannot be used: {error.strerror}") from error
     try:
         yield OutputFolder(descriptor, system)
     finally:

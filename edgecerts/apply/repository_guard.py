@@ -1,6 +1,6 @@
 """No private key that is not encrypted is written where git would take it into a repository."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,36 @@ def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageE
     return {path: _problem(path, rule) for path, rule in rules.items() if rule is None or rule.lets_in}
 
 
+def check_ignored(places: Sequence[Path]) -> None:
+    """Checks private keys that are going to be written outside the output folder, and are not encrypted.
+
+    Raises:
+        StorageError: git would take one of them into a repository, or cannot say whether it would.
+    """
+    by_folder: dict[Path, dict[str, Path]] = {}
+    for place in places:
+        exists = next(parent for parent in place.absolute().parents if parent.is_dir())
+        by_folder.setdefault(exists, {})[place.absolute().relative_to(exists).as_posix()] = place
+    for folder, named in by_folder.items():
+        rules = find_ignore_rules(folder, named)
+        if isinstance(rules, Unknown):
+            raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}")
+        for path, rule in (rules or {}).items():
+            if rule is None or rule.lets_in:
+                raise _in_work_tree(named[path], _why(rule))
+
+
+def _in_work_tree(place: Path, why: str) -> StorageError:
+    return StorageError(
+        f"{place} would not be encrypted, and git might take it into a repository; {why}",
+        hint="name a place outside the work tree, or declare `password`, so that the key is encrypted",
+    )
+
+
+def _why(rule: IgnoreRule | None) -> str:
+    return f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
+
+
 def _exposed_places(change: Change) -> Iterator[str]:
     """Where a change leaves a private key that is not, or may not be, encrypted."""
     artifact = change.artifact
@@ -75,7 +105,7 @@ def _exposed_places(change: Change) -> Iterator[str]:
 def _problem(path: str, rule: IgnoreRule | None) -> StorageError:
     kept = path == _KEPT
     line = f"/{LOCAL_FOLDER}/" if kept else f"/{path}"
-    why = f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
+    why = _why(rule)
     # The last line that fits decides.
     mended = f"write {line} at the end of {GITIGNORE} in the output folder"
     if kept:

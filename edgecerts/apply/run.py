@@ -15,10 +15,11 @@ from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
+from edgecerts.apply.new_key_files import NewKeyFiles
 from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import remove_old
-from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.apply.report import ApplyReport, Outcome, Status, with_key_files
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
@@ -28,7 +29,7 @@ from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.model import Action, HazardCode, Plan, rfc3339
+from edgecerts.plan.model import Action, Change, HazardCode, Plan, ReasonCode, rfc3339
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
 from edgecerts.saved.model import SavedPlan
@@ -57,6 +58,10 @@ class Run:
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
         on_progress: is called before each change with how many are behind and how many there are.
+        new_ca_key_to: the file for the private key of an authority that this run makes, where that is not kept in the
+            output folder; else None.
+        new_keys_to: the folder for the private keys of brokers and clients that this run makes; None for the output
+            folder.
         lock_timeout: how many seconds to wait for another run to end.
         system: what makes the writer's calls.
     """
@@ -73,6 +78,8 @@ class Run:
     owners: frozenset[int] | None = None
     saved: SavedPlan | None = None
     on_progress: OnProgress = _no_progress
+    new_ca_key_to: Path | None = None
+    new_keys_to: Path | None = None
     lock_timeout: float = 0
     system: FileSystem = field(default_factory=FileSystem)
 
@@ -131,8 +138,15 @@ def run_apply(run: Run) -> ApplyReport:
             now=run.now,
             job=run.job,
         )
-        guard = RepositoryGuard(output=run.output, changes=prepared.plan.pending)
-        worker = Worker(folder=folder, workshop=workshop, guard=guard, on_progress=run.on_progress)
+        new_keys = prepared.new_keys
+        in_folder = tuple(change for change in prepared.plan.pending if new_keys.stays(change))
+        worker = Worker(
+            folder=folder,
+            workshop=workshop,
+            guard=RepositoryGuard(output=run.output, changes=in_folder),
+            new_keys=new_keys,
+            on_progress=run.on_progress,
+        )
         outcomes = worker.carry_out(prepared.plan)
         remove_old(folder, run.now)
         after, again = _look_again(run)
@@ -140,7 +154,8 @@ def run_apply(run: Run) -> ApplyReport:
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
         confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
-        return replace(_report(run, prepared.selection, confirmed, after), recovered=recovered)
+        report = _report(run, prepared.selection, confirmed, after)
+        return replace(with_key_files(report, new_keys.written), recovered=recovered)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +165,7 @@ class _Prepared:
     inventory: Inventory
     selection: Selection
     keys: KeyRing
+    new_keys: NewKeyFiles
 
     @property
     def plan(self) -> Plan:
@@ -192,10 +208,19 @@ def _prepare_locked(run: Run) -> _Prepared:
 
 def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
     """Tells the plan, and fetches what it needs."""
+    new_keys = NewKeyFiles(
+        output=run.output,
+        root=run.graph.authorities[0],
+        authority=run.new_ca_key_to,
+        folder=run.new_keys_to,
+        inventory=inventory,
+        system=run.system,
+    )
     run.on_plan(selection.plan)
+    new_keys.check(selection.plan)
     _forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
-    return _Prepared(inventory=inventory, selection=selection, keys=keys)
+    return _Prepared(inventory=inventory, selection=selection, keys=keys, new_keys=new_keys)
 
 
 def _tidy(run: Run) -> None:
@@ -233,7 +258,7 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
 
 def _look_again(run: Run) -> tuple[Inventory, Plan]:
     """Reads the folder from disk and plans without the requests that were carried out."""
-    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False)
+    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
     return replace(run, options=settled).look()
 
 
@@ -271,7 +296,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
     root = run.graph.authorities[0]
     new_authority = any(
         change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
-    ) or any(change.address == root.certificate.address and change.action is Action.CREATE for change in done)
+    ) or any(change.address == root.certificate.address and _is_new_authority(change) for change in done)
     authority = after.certificates[root.certificate.path].value if new_authority else None
     return ApplyReport(
         plan=plan,
@@ -282,6 +307,13 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         stale=selection.stale,
         left=selection.left,
     )
+
+
+def _is_new_authority(change: Change) -> bool:
+    """Whether an authority's certificate is its first: made where there was none, or for another key than before."""
+    exchanged = change.issuance is not None and change.issuance.lineage is None
+    asked = any(reason.code is ReasonCode.REPLACE_REQUESTED for reason in change.reasons)
+    return change.action is Action.CREATE or (exchanged and asked)
 
 
 def _refusals(plan: Plan) -> dict[str, str]:

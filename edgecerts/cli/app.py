@@ -113,6 +113,28 @@ LockTimeoutOption = Annotated[
 ]
 
 
+NewKeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-keys-to",
+        metavar="FOLDER",
+        help="Write new private keys of brokers and clients there, not into the output folder.",
+        show_default=False,
+        parser=_path,
+    ),
+]
+NewAuthorityKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-ca-key-to",
+        metavar="FILE",
+        help="Make an authority whose key is kept elsewhere, and write the key to this file.",
+        show_default=False,
+        parser=_path,
+    ),
+]
+
+
 def _allowed(allow: list[HazardName] | None, *, insecure_folder: bool) -> list[HazardName]:
     """The hazards that are allowed, by either flag."""
     return [*(allow or ()), *([HazardName.INSECURE_FOLDER] if insecure_folder else ())]
@@ -205,6 +227,8 @@ def apply_command(
     allow_insecure_folder: AllowInsecureFolderOption = False,
     detailed_exitcode: DetailedOption = False,
     lock_timeout: LockTimeoutOption = 0,
+    new_keys_to: NewKeysOption = None,
+    new_ca_key_to: NewAuthorityKeyOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> None:
     """Carry out the plan. Does nothing where everything is as declared."""
@@ -216,13 +240,17 @@ def apply_command(
             "a saved plan has its own --target, --replace, --prune and --allow",
             hint="give them to edgecerts plan --out, and review what it shows",
         )
+    if plan_file is not None and new_ca_key_to is not None:
+        raise UsageError(
+            "--new-ca-key-to does not go with a saved plan", hint="make the authority first: edgecerts apply alone"
+        )
     from edgecerts.cli.platform import find_platform_notice
 
     notice = find_platform_notice(sys.platform)
     from edgecerts.cli.apply import apply
     from edgecerts.cli.choices import Choices
 
-    choices = Choices(target=target, replace=replace, prune=prune, allow=allowed)
+    choices = Choices(target=target, replace=replace, prune=prune, allow=allowed, new_ca_key=new_ca_key_to is not None)
     code = apply(
         file,
         output,
@@ -231,6 +259,8 @@ def apply_command(
         as_json=format_ is Format.JSON,
         detailed=detailed_exitcode,
         lock_timeout=lock_timeout,
+        new_keys_to=new_keys_to,
+        new_ca_key_to=new_ca_key_to,
         notice=notice,
     )
     raise typer.Exit(code)

@@ -30,6 +30,8 @@ def apply(
     as_json: bool,
     detailed: bool,
     lock_timeout: float,
+    new_keys_to: Path | None,
+    new_ca_key_to: Path | None,
     notice: str | None,
 ) -> ExitCode:
     """Carries out the plan, or what of it stands in a plan file as well, and prints what was done.
@@ -64,6 +66,8 @@ def apply(
         on_plan=name_needs,
         on_progress=console.progress,
         lock_timeout=lock_timeout,
+        new_keys_to=new_keys_to,
+        new_ca_key_to=new_ca_key_to,
         owners=project.owners,
         options=choices.options(project.graph) if saved is None else saved.options,
         saved=saved,

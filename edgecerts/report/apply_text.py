@@ -1,11 +1,14 @@
 """What `apply` did, as text for people: first and last a new authority, then files, then who must be given what."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from posixpath import basename
 
 from edgecerts.apply.report import ApplyReport, Status
-from edgecerts.plan.model import Action, Change, Delivery
+from edgecerts.desired.graph import PrivateKeyArtifact
+from edgecerts.manifest.model import PrivateKeySource
+from edgecerts.plan.model import Action, Change, Delivery, NoticeCode
 from edgecerts.report.change_lines import (
     MAX_IDENTITIES,
     Obstruction,
@@ -46,7 +49,8 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
     lines += _outcomes(report, style)
     lines += _left(report, style)
     if report.count(Status.DONE):
-        lines += remarks_block("Notices", report.plan.notices, style)
+        lasting = (notice for notice in report.plan.notices if notice.code != NoticeCode.CA_IS_NEW)
+        lines += remarks_block("Notices", lasting, style)
     lines += _deliveries(report, style, output)
     lines += _new_keys(report, style)
     lines += style.bold(_summary(report, output))
@@ -78,11 +82,34 @@ def _pin(report: ApplyReport, style: Style) -> Iterator[str]:
     if report.new_authority is None:
         return
     yield ""
+    key = next(artifact for artifact in _private_keys(report) if artifact.address.identity == "ca")
+    file = report.key_files.get(key.path)
+    named = printable(str(file)) if file is not None else key.path
+    if key.source is not None and file is None:
+        named = f"its private key, from {key.source}"
     yield from style.wrap(
-        "The authority is new. Back up ca/ca.key, and pin the authority, so that no other is ever accepted in"
+        f"The authority is new. Back up {named}, and pin the authority, so that no other is ever accepted in"
         " its place: in the manifest, under ca:, write"
     )
     yield f"  fingerprint: sha256:{report.new_authority}"
+    if key.source is not None and file is not None:
+        yield ""
+        yield from style.wrap(_next_place(key.source, named))
+
+
+def _private_keys(report: ApplyReport) -> Iterator[PrivateKeyArtifact]:
+    return (change.artifact for change in report.plan.changes if isinstance(change.artifact, PrivateKeyArtifact))
+
+
+def _next_place(source: PrivateKeySource, file: str) -> str:
+    """What becomes of a new authority's key file, so that the next run finds the key."""
+    if source.env is not None:
+        put = f"Give its text to later runs as {source}, for example as a secret of the CI system"
+    elif source.command is not None:
+        put = f"Put the key where {source} finds it"
+    else:
+        put = f"Later runs read it from {source}"
+    return f"{put}; then keep no copy of {file} but the backup and that one."
 
 
 def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
@@ -117,19 +144,24 @@ def _left(report: ApplyReport, style: Style) -> Iterator[str]:
 
 def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
     for delivery in report.deliver[:MAX_DELIVERIES]:
-        yield from _delivery_lines(delivery, style, output)
+        yield from _delivery_lines(delivery, style, output, report.key_files)
     if len(report.deliver) > MAX_DELIVERIES:
         yield f"... and {len(report.deliver) - MAX_DELIVERIES:,} more to deliver; --format json has them all"
         yield ""
 
 
-def _delivery_lines(delivery: Delivery, style: Style, output: str) -> Iterator[str]:
+def _delivery_lines(delivery: Delivery, style: Style, output: str, key_files: Mapping[str, Path]) -> Iterator[str]:
     kind, _, name = delivery.address.partition("/")
     host = f" ({delivery.host})" if delivery.host != name else ""
     yield style.paint(f"Deliver to {kind} {name}{host}", Colour.BOLD)
     folder = delivery.files[0].rpartition("/")[0]
     names = [basename(path) for path in delivery.files]
     yield from style.wrap(f"from {output}/{folder}: {', '.join(names)}", indent="  ", hanging="      ")
+    elsewhere = [path for path in key_files if path.rpartition("/")[0] == folder]
+    for path in elsewhere:
+        text = f"from {printable(str(key_files[path].parent))}: {basename(path)}"
+        yield from style.wrap(text, indent="  ", hanging="      ")
+    names = [*map(basename, elsewhere), *names]
     yield from style.wrap(_installation(kind, names), indent="  ", hanging="      ")
     key = "new" if delivery.key_changed else "unchanged"
     trust = "new" if delivery.trust_changed else "unchanged"
@@ -157,7 +189,7 @@ def _new_keys(report: ApplyReport, style: Style) -> Iterator[str]:
         return
     yield style.paint("New private keys, which exist only here", Colour.BOLD)
     for path in report.new_keys[:MAX_IDENTITIES]:
-        yield f"  {path}"
+        yield f"  {printable(str(report.key_files.get(path, path)))}"
     if len(report.new_keys) > MAX_IDENTITIES:
         yield f"  ... and {len(report.new_keys) - MAX_IDENTITIES:,} more; --format json has them all"
     yield ""
