@@ -93,6 +93,9 @@ def from_elsewhere(*names: str) -> Spoil:
 
 PINNED_ELSEWHERE = declare("Test CA}", f"Test CA, fingerprint: 'sha256:{'a' * 64}'}}")
 
+OFFLINE = declare("Test CA}", "Test CA, private_key: {offline: true}}")
+FROM_ENV = declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}")
+
 # What is done to a settled folder or its manifest; whose state is looked at; the word; and where its key then is.
 STATES: dict[str, tuple[Spoil, str, str, str]] = {
     "as declared": (lambda project: None, BROKER, "ok", "here"),
@@ -151,22 +154,22 @@ STATES: dict[str, tuple[Spoil, str, str, str]] = {
         both(broker("key_held: csr"), lambda project: shutil.rmtree(project.output / "brokers")),
         BROKER, "waiting", "on-host"),
     "an authority whose key is kept offline": (
-        both(declare("Test CA}", "Test CA, private_key: {offline: true}}"), remove("ca/ca.key")), "ca", "ok", "offline"),
+        both(OFFLINE, remove("ca/ca.key")), "ca", "ok", "offline"),
     "an authority whose offline key is here": (
-        declare("Test CA}", "Test CA, private_key: {offline: true}}"), "ca", "ok", "here"),
+        OFFLINE, "ca", "ok", "here"),
     "an authority that nobody has made yet where its key is kept": (
-        both(declare("Test CA}", "Test CA, private_key: {offline: true}}"),
+        both(OFFLINE,
              lambda project: shutil.rmtree(project.output)), "ca", "missing", "not-here"),
     "an authority that is due where its key is not": (
-        both(declare("Test CA}", "Test CA, private_key: {offline: true}}"), remove("ca/ca.key"), later(days=3000)),
+        both(OFFLINE, remove("ca/ca.key"), later(days=3000)),
         "ca", "blocked", "offline"),
     "an authority whose key comes from elsewhere": (
-        both(declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}"), remove("ca/ca.key")), "ca", "ok", "supplied"),
+        both(FROM_ENV, remove("ca/ca.key")), "ca", "ok", "supplied"),
     "a damaged file in place of a key that comes from elsewhere": (
-        both(declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}"), write("ca/ca.key", b"nonsense")),
+        both(FROM_ENV, write("ca/ca.key", b"nonsense")),
         "ca", "ok", "supplied"),
     "a lost authority whose key comes from elsewhere": (
-        both(declare("Test CA}", "Test CA, private_key: {env: NOWHERE}}"), remove("ca/ca.pem")),
+        both(FROM_ENV, remove("ca/ca.pem")),
         "ca", "missing", "supplied"),
     "an authority of another type than the key from elsewhere": (
         declare("Test CA}", "Test CA, key_type: ec-p384, private_key: {env: NOWHERE}}"), "ca", "blocked", "supplied"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecerts.apply import Run, run_apply
 from edgecerts.apply.job import describe_job
-from edgecerts.apply.report import Status
+from edgecerts.apply.report import ApplyReport, Status
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.cli.choices import Choices
 from edgecerts.cli.clock import current_time
@@ -76,13 +76,17 @@ def apply(
         report = run_apply(run)
     finally:
         console.end_progress()
+    _show(report, console, output=str(project.output), as_json=as_json)
+    wrote = detailed and report.exit_code is ExitCode.DONE and report.count(Status.DONE) > 0
+    return ExitCode.CHANGES_PENDING if wrote else report.exit_code
+
+
+def _show(report: ApplyReport, console: Console, *, output: str, as_json: bool) -> None:
     if as_json:
         console.result(render_apply_json(report))
     else:
         style = Style(colour=console.has_colour, width=console.width)
-        console.result(render_apply_text(report, style=style, output=str(project.output)))
-    wrote = detailed and report.exit_code is ExitCode.DONE and report.count(Status.DONE) > 0
-    return ExitCode.CHANGES_PENDING if wrote else report.exit_code
+        console.result(render_apply_text(report, style=style, output=output))
 
 
 def _secret_sources(project: Project, console: Console) -> SecretSources:
