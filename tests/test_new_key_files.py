@@ -17,6 +17,7 @@ from edgecerts.apply.file_system import FileSystem, Sync
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.desired.graph import PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
+from edgecerts.pki import certificates
 from edgecerts.schemas import schema_text
 from tests.conftest import Project, Result
 from tests.readers import key_and_certificate_match, read_certificate
@@ -189,7 +190,7 @@ def test_a_key_is_on_the_disk_before_anything_is_signed_with_it_or_for_it(
     """First its content, then its name, then a signature; and no certificate is published before that."""
     project.write(MANIFEST)
     calls: list[str] = []
-    sync, sign = FileSystem.sync, issuing.issue_certificate
+    sync, sign = FileSystem.sync, certificates.issue_certificate
 
     def record(self: FileSystem, descriptor: int, purpose: Sync) -> None:
         calls.append("commit" if purpose is Sync.COMMIT else str(Path(f"/proc/self/fd/{descriptor}").readlink()))
