@@ -428,7 +428,7 @@ def commit_everything(project: Project) -> None:
     git(project.folder, "commit", "-q", "-m", "all")
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
 @pytest.mark.parametrize("autocrlf", ["true", "false", "input"])
 @pytest.mark.parametrize("attributes", ["ours", "none"])
 def test_a_fresh_clone_plans_nothing(project: Project, umask: int, autocrlf: str, attributes: str) -> None:
@@ -454,10 +454,13 @@ def test_a_fresh_clone_plans_nothing(project: Project, umask: int, autocrlf: str
     else:
         assert actions(clone) == {}
         assert clone.apply().out.startswith("Nothing to do")
-    assert codes(clone, "blocked") == codes(clone, "hazards") == set()
+    assert codes(clone, "blocked") == set()
+    assert codes(clone, "hazards") <= ({("insecure-folder", "folder")} if umask == 0 else set())
     project.now = NOW + timedelta(days=600)
     assert actions(clone)["broker/plant-a/certificate"] == "renew"
-    clone.apply()
+    # Everybody may write to what was cloned without a umask.
+    assert clone.run("apply").code == (4 if umask == 0 else 0)
+    assert clone.run("apply", "--allow-insecure-folder").code == 0
     assert set(actions(clone)) == set()
     assert git(clone.folder, "status", "--porcelain", "--", "pki/brokers/plant-a/server.key") == ""
 

@@ -44,7 +44,9 @@ _MENDED = {
 _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
 """Notices of a plan that say why an identity is in its state."""
 
-_SHOWN = frozenset(
+FOLDER_FILES = "folder-files"
+
+SHOWN = frozenset(
     code.value
     for code in (
         NoticeCode.CA_ENDS_SOON,
@@ -59,8 +61,7 @@ _SHOWN = frozenset(
 )
 """Notices of a plan that are about what exists, and not about what is planned."""
 
-
-_FOLDER_FINDINGS = frozenset(
+FOLDER_FINDINGS = frozenset(
     code.value for code in (NoticeCode.INSECURE_FOLDER, NoticeCode.LOG_UNREADABLE, NoticeCode.LOG_CONTRADICTION)
 )
 """Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
@@ -114,11 +115,11 @@ def build_status(
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
-            *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in _FOLDER_FINDINGS),
+            *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in FOLDER_FINDINGS),
             *remarks_on_others(inventory, tracked),
         ),
         notices=(
-            *(remark for remark in plan.notices if remark.code in _SHOWN),
+            *(remark for remark in plan.notices if remark.code in SHOWN),
             *_folder_notice(plan, context.pending),
             *_log_notice(plan, context.pending),
             *notices_on_repository(tracked),
@@ -300,7 +301,7 @@ def _folder_notice(plan: Plan, pending: frozenset[Address]) -> Iterator[Remark]:
     ]
     if names:
         yield Remark(
-            code="folder-files",
+            code=FOLDER_FILES,
             address="folder",
             message=f"missing, or with other lines of ours: {', '.join(names)}",
             hint="edgecerts apply writes them",
