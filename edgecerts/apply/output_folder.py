@@ -95,6 +95,14 @@ class OutputFolder:
         self.system.sync(parent, Sync.PLACE)
         return descriptor
 
+    def sync_top(self) -> None:
+        """Says on disk where the local folder is, also where a run made it that was killed before it could."""
+        self.system.sync(self._root, Sync.PLACE)
+
+    def sync_all(self) -> None:
+        """Returns when everything that was ever done here is on the disk."""
+        self.system.sync_all(self._root, Sync.EARLIER)
+
     def make_private(self, folder: int) -> None:
         """A private key's folder is as private as the key, also one that somebody made before."""
         mode = stat.S_IMODE(self.system.status(folder).st_mode)
@@ -126,8 +134,14 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
         StorageError: it cannot be made or opened.
     """
     try:
-        if not root.is_dir():
+        made = [folder for folder in (root, *root.parents) if not folder.exists()]
+        if made:
             system.make_root(root, PRIVATE_FOLDER_MODE)
+        elif not os.path.lexists(root / LOCAL_FOLDER):
+            # A run may have made it that was killed before it could say so on disk.
+            made = [root]
+        for folder in made:
+            _sync_place(folder.parent, system)
         descriptor = system.open_root(root)
     except OSError as error:
         raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
@@ -135,6 +149,15 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
         yield OutputFolder(descriptor, system)
     finally:
         system.close(descriptor)
+
+
+def _sync_place(parent: Path, system: FileSystem) -> None:
+    with contextlib.suppress(PermissionError):
+        descriptor = system.open_root(parent)
+        try:
+            system.sync(descriptor, Sync.PLACE)
+        finally:
+            system.close(descriptor)
 
 
 @contextlib.contextmanager
