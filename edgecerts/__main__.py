@@ -1,6 +1,6 @@
 """`python -m edgecerts`."""
 
-from edgecerts.cli.app import main
+from edgecerts.cli.start import main
 
 if __name__ == "__main__":
     main()

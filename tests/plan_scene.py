@@ -1,28 +1,30 @@
 """From the observed part of a planner's case to an inventory: certificates of the library's, and no file.
 
-What a case does not mention is settled: as its manifest declares, made a hundred days ago by the authority.
+What a case does not mention is settled: as its manifest declares, made a hundred days ago by the authority. The log has
+a line for whatever the authority made and is here, but for the addresses under `not_in_log`; `log` adds others.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
 
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import CertificateArtifact, Graph, Identity, TextArtifact
 from edgecerts.manifest.model import KeyHeld
-from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
+from edgecerts.observed.inventory import DamagedLog, FolderFacts, Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
-from edgecerts.pki.certificates import USAGE_OIDS, signature_hash
+from edgecerts.pki.certificates import USAGE_OIDS, PublicKey, is_signed_by_key, signature_hash
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import Subject, parse_alt_name
 from edgecerts.pki.private_keys import KeyFacts, PrivateKey, generate_private_key, key_type_name, spki_sha256
 from edgecerts.pki.profiles import Usage
-from edgecerts.pki.x509_names import build_general_names, build_name
+from edgecerts.pki.x509_names import build_general_names, build_name, name_text
+from edgecerts.plan.model import rfc3339
 
 Described = Mapping[str, Any]
 Certificates = Observed[tuple[CertificateFacts, ...]]
@@ -76,23 +78,36 @@ class Scene:
 
     def inventory(self) -> Inventory:
         identities = self.graph.identities
+        certificates = {
+            **{identity.certificate.path: self._certificate(identity) for identity in identities},
+            **{i.trust.path: self._trust(i) for i in self.graph.end_entities if i.trust is not None},
+        }
+        leftovers = tuple(self._leftover(address, told) for address, told in self._section("leftovers").items())
+        found = {str(i.certificate.address): certificates[i.certificate.path] for i in identities}
+        found |= {f"{leftover.address}/certificate": leftover.certificate for leftover in leftovers}
+        log = (*self._usual_log(found), *(self._log_entry(line) for line in self.observed.get("log", ())))
         return Inventory(
             private_keys={identity.private_key.path: self._private_key(identity) for identity in identities},
-            certificates={
-                **{identity.certificate.path: self._certificate(identity) for identity in identities},
-                **{i.trust.path: self._trust(i) for i in self.graph.end_entities if i.trust is not None},
-            },
+            certificates=certificates,
             texts={artifact.path: self._text(artifact) for artifact in self.graph.folder_files},
             also_trusted=self._also_trusted(),
-            log=tuple(self._log_entry(line) for line in self.observed.get("log", ())),
-            log_files=("issued/2026.jsonl",) if "log" in self.observed else (),
-            unreadable=tuple(self.observed.get("unreadable", ())),
-            leftovers=tuple(self._leftover(address, told) for address, told in self._section("leftovers").items()),
+            log=log,
+            log_files=("issued/2026.jsonl",) if log else (),
+            unreadable=dict.fromkeys(self.observed.get("unreadable", ()), "Permission denied"),
+            leftovers=leftovers,
+            damaged_log=tuple(
+                DamagedLog(path=path, lines=tuple(map(int, lines)), conflict=False)
+                for path, lines in self._section("damaged_log").items()
+            ),
+            interrupted=self.observed.get("interrupted", "false") == "true",
+            folders=tuple(_folder(path, told) for path, told in self._section("folders").items()),
+            keeps_modes=self.observed.get("keeps_modes", "true") == "true",
         )
 
     def digests(self) -> dict[str, str]:
-        """Names for the digests of certificates and keys that stand in reasons."""
+        """Names for the digests of certificates and keys, and for the serial numbers, that stand in reasons."""
         names = {facts.sha256: name for name, facts in self._made.items()}
+        names |= {facts.serial: f"serial of {name}" for name, facts in self._made.items()}
         return names | {facts.spki_sha256: f"key of {name}" for name, facts in self._made.items()}
 
     def _section(self, name: str) -> Described:
@@ -168,42 +183,47 @@ class Scene:
             return _STATES[told]
         return Observed(state=State.PRESENT, value=merge_section("", artifact.content) if told == "settled" else told)
 
+    def _usual_log(self, found: Mapping[str, Certificates]) -> Iterator[LogEntry]:
+        """A line for each certificate that the key of the authority signed which is here, by address."""
+        key = self._private_key(self.graph.authorities[0]).value
+        public_key = key.public_key if key else self._signer({})[1].public_key()
+        if found["ca/certificate"].value:
+            public_key = cast("PublicKey", found["ca/certificate"].value[0].certificate.public_key())
+        for address, certificate in found.items():
+            if not certificate.value or address in self.observed.get("not_in_log", ()):
+                continue
+            facts = certificate.value[0]
+            if is_signed_by_key(facts.certificate, public_key):
+                yield _line(address, facts, issuer_key=spki_sha256(public_key), issued_at=facts.not_before)
+
     def _log_entry(self, told: str | Described) -> LogEntry:
         """A line of the log: the certificate of an address, or one that is not there any more."""
         told = {"address": told} if isinstance(told, str) else told
         address = told["address"]
         facts = self._made.get(address.removesuffix("/certificate"))
         identity = next((i for i in self.graph.identities if str(i.certificate.address) == address), None)
-        if identity is not None and (facts is None or told.keys() - {"address", "issued_at"}):
+        if identity is not None and (facts is None or told.keys() - {"address", "issued_at", "says"}):
             facts = self._sign(identity, told)
+        issuer_key = self._authority(told.get("issuer", ROOT)).spki_sha256
         begins = facts.not_before if facts else self.now
-        return LogEntry(
-            serial=facts.serial if facts else "00" * 20,
-            address=address,
-            issuer_key=self._authority(told.get("issuer", ROOT)).spki_sha256,
-            subject="",
-            not_before=f"{begins:%Y-%m-%dT%H:%M:%SZ}",
-            not_after=f"{facts.not_after if facts else self.now:%Y-%m-%dT%H:%M:%SZ}",
-            spki_sha256=facts.spki_sha256 if facts else "00" * 32,
-            sha256=facts.sha256 if facts else "00" * 32,
-            action="create",
-            reasons=("missing",),
-            issued_at=f"{moment(told['issued_at']) if 'issued_at' in told else begins:%Y-%m-%dT%H:%M:%SZ}",
-            issued_by="test",
-            version="1",
-        )
+        issued_at = moment(told["issued_at"]) if "issued_at" in told else begins
+        line = _line(address, facts, issuer_key=issuer_key, issued_at=issued_at)
+        if "serial_of" in told:
+            line = replace(line, serial=self._made[told["serial_of"]].serial)
+        return replace(line, **told.get("says", {}))
 
     def _leftover(self, address: str, told: str | Described) -> Leftover:
         """A folder of ours without an entry: made like the first entry of the manifest, under another name."""
         kind, name = address.split("/")
         stem = "server" if kind == "broker" else "client"
         paths = tuple(f"{kind}s/{name}/{file}" for file in (f"{stem}.key", f"{stem}.pem", "ca.pem"))
+        key: Observed[KeyFacts] = Observed(state=State.LOCKED, problem="it is encrypted", encrypted=True)
         if isinstance(told, str):
-            return Leftover(address=address, paths=paths, certificate=_STATES[told])
+            return Leftover(address=address, paths=paths, private_key=key, certificate=_STATES[told])
         model = self.graph.end_entities[0]
         identity = replace(model, address=address)
         certificate: Certificates = Observed(state=State.PRESENT, value=(self._issued(identity, told),))
-        return Leftover(address=address, paths=paths, certificate=certificate)
+        return Leftover(address=address, paths=paths, private_key=key, certificate=certificate)
 
     def _authority(self, name: str) -> CertificateFacts:
         """The authority's certificate as the case has it; another one of the same name; or a stranger by its name."""
@@ -279,6 +299,32 @@ class Scene:
         ends = lifetime.not_after or begins + (lifetime.validity or timedelta())
         ends = moment(told["not_after"]) if "not_after" in told else ends
         return min(begins, ends - timedelta(hours=1)), ends
+
+
+def _line(address: str, facts: CertificateFacts | None, *, issuer_key: str, issued_at: datetime) -> LogEntry:
+    """A line of the log; without facts, for a certificate that nothing else is known of."""
+    return LogEntry(
+        serial=facts.serial if facts else "00" * 20,
+        address=address,
+        issuer_key=issuer_key,
+        subject=name_text(facts.certificate.subject) if facts else "",
+        not_before=rfc3339(facts.not_before if facts else issued_at),
+        not_after=rfc3339(facts.not_after if facts else issued_at),
+        spki_sha256=facts.spki_sha256 if facts else "00" * 32,
+        sha256=facts.sha256 if facts else "00" * 32,
+        action="create",
+        reasons=("missing",),
+        issued_at=rfc3339(issued_at),
+        issued_by="test",
+        version="1",
+    )
+
+
+def _folder(path: str, told: Described) -> FolderFacts:
+    """A folder of ours, private and root's where the case does not say otherwise; `.` is the output folder itself."""
+    return FolderFacts(
+        path="" if path == "." else path, mode=int(told.get("mode", "0700"), 8), owner=int(told.get("owner", "0"))
+    )
 
 
 def _owner(told: Described, address: str) -> str:

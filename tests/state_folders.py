@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
@@ -21,6 +22,7 @@ from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import Graph
 from edgecerts.manifest import parse_manifest
 from tests.conftest import NOW
+from tests.readers import spki
 from tests.state_rows import LOST, CaCertificate, CaKey, Cell, Certificate, Held, Key
 
 PASSWORD = b"a password of the test"
@@ -115,11 +117,11 @@ def log_line(address: str, certificate: x509.Certificate) -> str:
         {
             "serial": f"{certificate.serial_number:040x}",
             "address": address,
-            "issuer_key": "00" * 32,
+            "issuer_key": sha256(spki(make_key("Test CA").public_key())).hexdigest(),
             "subject": certificate.subject.rfc4514_string(),
             "not_before": f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
             "not_after": f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
-            "spki_sha256": "00" * 32,
+            "spki_sha256": sha256(spki(certificate.public_key())).hexdigest(),
             "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
             "action": "create",
             "reasons": ["missing"],

@@ -320,6 +320,20 @@ def expected_copy(authority: Authority) -> File:
     return File(action="update", reasons=frozenset({"content-changed"}))
 
 
+def expected_log(cell: Cell, authority: Authority) -> File | None:
+    """What the authority here signed is recorded before it is replaced: the log has only the usual certificate.
+
+    Which authority this is must be known, and its key: a locked one does not show it where its certificate is lost.
+    """
+    signed = cell.certificate in (Certificate.EXPIRED, Certificate.ANOTHER_KEYS, Certificate.CHANGED)
+    known = authority.standing in (Standing.SAME, Standing.MUTE)
+    if cell.ca_key is CaKey.ANOTHERS and cell.ca_certificate in LOST:
+        signed, known = cell.certificate is Certificate.ANOTHER_CAS, True
+    if not signed or not known or (cell.ca_key is CaKey.LOCKED and cell.ca_certificate in LOST):
+        return None
+    return File(action="update", reasons=frozenset({"not-in-log"}))
+
+
 def expected_hazards(cell: Cell, authority: Authority) -> set[tuple[str, str]]:
     """`ca-replaced` for an authority that files do not chain to, else `foreign-file` for a stranger's certificate.
 

@@ -37,7 +37,7 @@ def test_version_imports_nothing_heavy(tmp_path: Path) -> None:
     """The list is pinned: what is not in it costs every command its time."""
     code = (
         "import sys; before = set(sys.modules); sys.argv = ['edgecerts', '--version']\n"
-        "from edgecerts.cli.app import main\n"
+        "from edgecerts.cli.start import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "names = set(sys.modules) - before\n"
@@ -69,7 +69,7 @@ def test_heavy_modules_are_imported_only_by_the_commands_that_use_them(
         (tmp_path / "pki.yaml").write_text(SMALL)
     code = (
         f"import sys; sys.argv = ['edgecerts', *{command!r}]\n"
-        "from edgecerts.cli.app import main\n"
+        "from edgecerts.cli.start import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"

@@ -1,5 +1,6 @@
 """The documentation, held against the program: what it lists, prints, links to and tells people to write."""
 
+import dataclasses
 import enum
 import json
 import re
@@ -17,11 +18,13 @@ from edgecerts.cli.app import SchemaName, app
 from edgecerts.cli.exits import run
 from edgecerts.errors import ExitCode
 from edgecerts.manifest import parse_manifest
+from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH, KDF_ROUNDS
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE
 from edgecerts.plan.model import Action, BlockCode, HazardCode, NoticeCode, ReasonCode
 from edgecerts.report.plan_markdown import MAX_LENGTH
 from edgecerts.schemas import schema_text
+from edgecerts.status.history import Standing
 from tests.conftest import Project
 
 ROOT = Path(__file__).parent.parent
@@ -255,6 +258,19 @@ def test_the_modules_of_the_planner_are_those_of_the_code() -> None:
 
 def test_the_length_of_a_comment_is_that_of_the_code() -> None:
     assert f"below {MAX_LENGTH:,} characters" in read("docs/plan.md")
+
+
+def test_a_line_of_the_log_is_as_described() -> None:
+    text = section(read("docs/log.md"), "A line")
+    (sample,) = blocks(text, "json")
+    entry = parse_log_line(sample.replace("\n", ""))
+    assert entry is not None
+    assert format_log_entry(entry).strip() == re.sub(r"\n *", " ", sample).strip()
+    assert codes(text) == [field.name for field in dataclasses.fields(entry)]
+
+
+def test_every_state_of_a_history_is_described() -> None:
+    assert codes(section(read("docs/log.md"), "What was issued to an identity")) == values(Standing)
 
 
 def test_every_symbol_of_a_plan_is_described() -> None:

@@ -39,6 +39,7 @@ from tests.state_rows import (
     client_of,
     expected_copy,
     expected_hazards,
+    expected_log,
     expected_notices,
 )
 
@@ -128,6 +129,8 @@ def check_plan(cell: Cell, authority: Authority, plan: Plan) -> None:
         "folder/.gitattributes": NO_OP,
         "folder/README.txt": NO_OP,
     }
+    log = expected_log(cell, authority)
+    expected |= {"log": log} if log is not None else {}
     blocked = {remark.address: remark.code for remark in plan.blocked}
     found = {
         str(change.address): File(

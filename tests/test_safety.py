@@ -131,7 +131,9 @@ def test_the_local_folder_is_narrowed_before_a_key_is_staged_in_it(project: Proj
     for folder in (staging, staging.parent):
         folder.chmod(0o777)
     project.write(SMALL)
-    project.apply()
+    assert project.run("apply").code == 4
+    assert not list(project.output.rglob("*.key"))
+    assert project.run("apply", "--allow-insecure-folder").code == 0
     assert {folder.stat().st_mode & 0o777 for folder in (staging, staging.parent)} == {0o700}
 
 
@@ -209,7 +211,9 @@ def test_an_authority_that_openssl_made_without_the_subjects_e_mail_as_a_name_st
     project.write(ONLY_CA.replace("Test CA}", "Test CA, subject: {email: PKI@Plant.Example}}"))
     project.apply()
     reissue_authority(project.output)
-    assert project.run("plan").out.endswith("Nothing to do: 5 files as declared.\n")
+    plan = project.run("plan").out
+    assert "not-in-log: ca/ca.pem" in plan
+    assert plan.endswith("Plan: 1 to update, 5 unchanged, 0 blocked.\n")
 
 
 def test_a_locked_key_of_another_authority_makes_no_certificate_in_the_name_of_the_lost_one(
@@ -254,7 +258,7 @@ def test_an_authority_whose_key_is_elsewhere_gets_no_other_key(project: Project)
     result = project.run("apply", "--format", "json")
     assert result.code == 1
     assert refused_codes(result) == {"issuer-key-not-here"}
-    assert project.files() == before
+    assert {path: found for path, found in project.files().items() if not path.startswith("issued/")} == before
 
 
 @pytest.mark.parametrize("change", ["common_name: Other CA", "common_name: Test CA, key_type: ec-p384"])

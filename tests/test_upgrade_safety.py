@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from tests.conftest import NOW, Project
 from tests.frozen.make import ENVIRON
@@ -35,7 +36,7 @@ def actions(project: Project) -> dict[str, str]:
     return {
         change["address"]: change["action"]
         for change in plan["changes"]
-        if change["action"] != "no-op" and not change["address"].startswith("folder/")
+        if change["action"] != "no-op" and not change["address"].startswith(("folder/", "log"))
     }
 
 
@@ -49,6 +50,25 @@ def test_the_frozen_folders_are_there() -> None:
 
 def test_nothing_is_issued_again(frozen: Project) -> None:
     assert actions(frozen) == {}
+
+
+def test_what_an_older_version_or_another_tool_did_not_log_is_recorded_once(frozen: Project) -> None:
+    logged = {line["sha256"] for line in log_lines(frozen)}
+    here = {
+        read_certificate(path).fingerprint(hashes.SHA256()).hex()
+        for pattern in ("ca/ca.pem", "brokers/*/server.pem", "clients/*/client.pem")
+        for path in frozen.output.glob(pattern)
+    }
+    frozen.apply()
+    lines = log_lines(frozen)
+    assert [line["action"] for line in lines].count("record") == len(here - logged)
+    assert sorted(line["sha256"] for line in lines) == sorted(logged | here)
+    assert frozen.run("plan").out.splitlines()[-1].startswith("Nothing to do")
+
+
+def log_lines(project: Project) -> list[dict[str, str]]:
+    paths = sorted((project.output / "issued").glob("*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
 
 def test_nothing_is_issued_again_from_day_to_day_before_it_is_due(frozen: Project) -> None:

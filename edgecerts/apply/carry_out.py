@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from edgecerts.apply.in_place import narrow_permissions, prune
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
-from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.apply.log_file import append_lines
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.report import Outcome, Status
+from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.transaction import Draft, DraftFile, Transaction
 from edgecerts.desired.graph import LOG_FOLDER, PRIVATE_KEY_MODE, PUBLIC_MODE, PrivateKeyArtifact
 from edgecerts.errors import EdgecertsError
@@ -50,6 +52,8 @@ def build_groups(plan: Plan) -> Iterator[list[Unit]]:
         if not _is_encrypted(change):
             rest.setdefault(change.address.identity, []).append(change)
     yield [Unit(identity="folder", changes=(change,)) for change in rest.pop("folder", ())]
+    # What the log lacks is on record before anything takes its place.
+    yield [Unit(identity="log", changes=tuple(rest.pop("log")))] if "log" in rest else []
     if "ca" in rest:
         yield [Unit(identity="ca", changes=tuple(rest.pop("ca")))]
     units = [Unit(identity=identity, changes=tuple(changes)) for identity, changes in rest.items()]
@@ -73,6 +77,7 @@ class Worker:
 
     folder: OutputFolder
     workshop: Workshop
+    guard: RepositoryGuard
     on_progress: OnProgress
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -123,7 +128,15 @@ class Worker:
 
     def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:
         """Does what needs no commit, and stages the rest. Whether anything was staged."""
+        for change in unit.changes:
+            try:
+                self.guard.check(change)
+            except EdgecertsError as error:
+                raise ChangeFailedError(change, error) from error
         made = [change for change in unit.changes if change.action not in (Action.CHMOD, Action.DELETE)]
+        if unit.identity == "log":
+            self._record(made)
+            made = []
         for change in unit.changes:
             if change.action is Action.CHMOD:
                 narrow_permissions(self.folder, change.artifact.path)
@@ -138,6 +151,11 @@ class Worker:
             self._finish(unit)
         return bool(made)
 
+    def _record(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            with reporting(change.artifact.path):
+                append_lines(self.folder, change.artifact.path, self.workshop.make(change).log_lines)
+
     def _draft(self, key: str, changes: Sequence[Change]) -> Draft:
         files, lines = [], b""
         for change in changes:
@@ -145,7 +163,7 @@ class Worker:
                 made = self.workshop.make(change)
             except EdgecertsError as error:
                 raise ChangeFailedError(change, error) from error
-            lines += made.log_line
+            lines += made.log_lines
             files.append(
                 DraftFile(
                     name=change.artifact.path.rpartition("/")[2],
@@ -161,7 +179,7 @@ class Worker:
         """Why a unit is not begun: it, the authority, or the folder's files failed."""
         if self.stopped is not None:
             return self.stopped
-        cause = next((name for name in (identity, "ca", "folder") if name in self.failed), None)
+        cause = next((name for name in (identity, "ca", "folder", "log") if name in self.failed), None)
         if cause is None and identity == "folder" and self.failed:
             # A key that could not be encrypted must stay out of a repository, and so does every other then.
             cause = min(self.failed)

@@ -12,13 +12,14 @@ from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
     Address,
     CertificateArtifact,
+    LogArtifact,
     PrivateKeyArtifact,
     TextArtifact,
     TrustArtifact,
 )
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
 from edgecerts.observed.inventory import Inventory
-from edgecerts.observed.issuance_log import LogEntry, format_log_entry
+from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
 from edgecerts.pki.private_keys import (
@@ -29,15 +30,15 @@ from edgecerts.pki.private_keys import (
     spki_sha256,
 )
 from edgecerts.pki.x509_names import name_text
-from edgecerts.plan.model import Action, Change, KeySource, rfc3339
+from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """A file's content, and the line of the log that goes with a certificate."""
+    """A file's content, and lines of the log: that of a certificate, or those that the log lacks."""
 
-    content: bytes = field(repr=False)
-    log_line: bytes = b""
+    content: bytes = field(default=b"", repr=False)
+    log_lines: bytes = b""
 
 
 @dataclass(kw_only=True)
@@ -56,6 +57,10 @@ class Workshop:
     now: datetime
     job: str
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
+    _serials: set[int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._serials = set(self.inventory.serials)
 
     def make(self, change: Change) -> Made:
         """Makes what a change asks for.
@@ -70,6 +75,8 @@ class Workshop:
             return Made(content=self._make_private_key(artifact, change.action))
         if isinstance(artifact, CertificateArtifact):
             return self._make_certificate(artifact, change)
+        if isinstance(artifact, LogArtifact):
+            return Made(log_lines=self._make_records(change))
         assert isinstance(artifact, TrustArtifact)  # noqa: S101 (what is left over is removed, and never made)
         return Made(content=self._make_trust(artifact))
 
@@ -108,15 +115,24 @@ class Workshop:
                 certificate=None if artifact.spec.is_ca else self.certificates[str(artifact.issuer)],
                 private_key=issuer_key,
             ),
+            used_serials=self._serials,
         )
+        self._serials.add(certificate.serial_number)
         facts = describe_certificate(certificate)
-        entry = self._log_entry(facts, change, issuer_key=spki_sha256(issuer_key.public_key()))
+        entry = self._log_entry(
+            facts,
+            change.address,
+            issuer_key=spki_sha256(issuer_key.public_key()),
+            action=change.action.value,
+            reasons=tuple(reason.code for reason in change.reasons),
+            issued_at=self.now,
+        )
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
         else:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
-        return Made(content=encode_certificates(certificate), log_line=format_log_entry(entry).encode("utf-8"))
+        return Made(content=encode_certificates(certificate), log_lines=format_log_entry(entry).encode("utf-8"))
 
     def _make_trust(self, artifact: TrustArtifact) -> bytes:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)
@@ -125,6 +141,23 @@ class Workshop:
             if facts.certificate not in trusted:
                 trusted.append(facts.certificate)
         return encode_certificates(*trusted)
+
+    def _make_records(self, change: Change) -> bytes:
+        """What was signed elsewhere was issued when it begins, as far as anybody can say."""
+        lines = (
+            format_log_entry(
+                self._log_entry(
+                    record.facts,
+                    record.address,
+                    issuer_key=record.issuer_key,
+                    action=RECORD_ACTION,
+                    reasons=(ReasonCode.NOT_IN_LOG,),
+                    issued_at=record.facts.not_before,
+                )
+            )
+            for record in change.records
+        )
+        return "".join(lines).encode("utf-8")
 
     def _public_key(self, artifact: CertificateArtifact, source: KeySource) -> PublicKey:
         if source is not KeySource.CERTIFICATE:
@@ -141,19 +174,28 @@ class Workshop:
                 return known[str(address)]
         raise InvalidKeyError(f"{address} is not at hand")
 
-    def _log_entry(self, facts: CertificateFacts, change: Change, *, issuer_key: str) -> LogEntry:
+    def _log_entry(
+        self,
+        facts: CertificateFacts,
+        address: Address,
+        *,
+        issuer_key: str,
+        action: str,
+        reasons: tuple[ReasonCode, ...],
+        issued_at: datetime,
+    ) -> LogEntry:
         return LogEntry(
             serial=facts.serial,
-            address=str(change.address),
+            address=str(address),
             issuer_key=issuer_key,
             subject=name_text(facts.certificate.subject),
             not_before=rfc3339(facts.not_before),
             not_after=rfc3339(facts.not_after),
             spki_sha256=facts.spki_sha256,
             sha256=facts.sha256,
-            action=change.action.value,
-            reasons=tuple(reason.code.value for reason in change.reasons),
-            issued_at=rfc3339(self.now.replace(microsecond=0)),
+            action=action,
+            reasons=tuple(code.value for code in reasons),
+            issued_at=rfc3339(issued_at),
             issued_by=self.job,
             version=__version__,
         )

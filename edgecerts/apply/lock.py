@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
+from edgecerts.observed.hard_links import check_own_file
 
 LOCK = f"{LOCAL_FOLDER}/lock"
 
 _PAUSE = 0.05
+_UNNAMED = 1.0
 _LONGEST = 300
 
 
@@ -34,8 +36,7 @@ def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[boo
             descriptor = system.open_lock(name, local, PRIVATE_KEY_MODE)
             stack.callback(system.close, descriptor)
             status = system.status(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                raise StorageError(f"{LOCK} is not a plain file with one name", hint="remove it")
+            check_own_file(status, LOCK)
             if stat.S_IMODE(status.st_mode) != PRIVATE_KEY_MODE:
                 system.chmod(descriptor, PRIVATE_KEY_MODE)
         _wait(folder, descriptor, timeout)
@@ -48,13 +49,15 @@ def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[boo
 
 
 def _wait(folder: OutputFolder, descriptor: int, timeout: float) -> None:
-    give_up = time.monotonic() + timeout
+    begun = time.monotonic()
     while True:
         try:
             return folder.system.lock(descriptor)
         except BlockingIOError:
-            if time.monotonic() >= give_up:
-                raise _held(folder, descriptor, timeout) from None
+            waited, holder = time.monotonic() - begun, _read_name(folder, descriptor)
+            # Who took the lock a moment ago is about to write its name, and who took the name back is about to let go.
+            if waited >= timeout + (0 if holder else _UNNAMED):
+                raise _held(holder, timeout) from None
         except OSError as error:
             raise StorageError(
                 f"the output folder's file system has no locks: {error.strerror}",
@@ -63,10 +66,13 @@ def _wait(folder: OutputFolder, descriptor: int, timeout: float) -> None:
         time.sleep(_PAUSE)
 
 
-def _held(folder: OutputFolder, descriptor: int, timeout: float) -> StorageError:
-    """Names the holder as it named itself. It is a text that anybody who may write here could have left."""
+def _read_name(folder: OutputFolder, descriptor: int) -> str:
+    """The holder as it named itself. It is a text that anybody who may write here could have left."""
     text = folder.system.read(descriptor)[:_LONGEST].decode("utf-8", errors="replace")
-    holder = "".join(character for character in text if character.isprintable())
+    return "".join(character for character in text if character.isprintable())
+
+
+def _held(holder: str, timeout: float) -> StorageError:
     waited = f", also after {timeout:g} seconds" if timeout else ""
     return StorageError(
         f"another edgecerts apply is at work in this folder{waited}" + (f": {holder}" if holder else ""),

@@ -1,17 +1,17 @@
 """Writing to the issuance log: lines are added, and on the disk before anybody sees the certificates."""
 
 import contextlib
-import stat
 from collections.abc import Sequence
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.graph import PUBLIC_MODE
-from edgecerts.errors import StorageError
+from edgecerts.observed.hard_links import check_own_file
+from edgecerts.observed.log_tail import find_tail_repair
 
 
 def append_lines(folder: OutputFolder, path: str, lines: bytes) -> None:
-    """Adds lines to a file of the log. A torn last line is ended first.
+    """Adds whole lines to a file of the log. What a crash left behind the last line end is mended first.
 
     Raises:
         StorageError: it is not a plain file.
@@ -24,12 +24,16 @@ def append_lines(folder: OutputFolder, path: str, lines: bytes) -> None:
         with contextlib.ExitStack() as stack:
             stack.callback(system.close, descriptor)
             status = system.status(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                raise StorageError(f"{path} is not a plain file with one name")
-            torn = status.st_size > 0 and system.read(descriptor, status.st_size - 1) != b"\n"
+            check_own_file(status, path)
+            size = status.st_size
+            repair = find_tail_repair(size, lambda offset, count: system.read(descriptor, offset)[:count])
+            if repair.keep < size:
+                system.truncate(descriptor, repair.keep)
+                # A cut that reached the disk after the new lines could leave the end of the old piece behind them.
+                system.sync(descriptor, Sync.LOG)
             if is_new:
                 system.chmod(descriptor, PUBLIC_MODE)
-            system.write(descriptor, (b"\n" if torn else b"") + lines)
+            system.write(descriptor, repair.before + lines)
             system.sync(descriptor, Sync.LOG)
         if is_new:
             system.sync(parent, Sync.LOG_FILE)

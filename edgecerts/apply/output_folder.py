@@ -15,8 +15,6 @@ from edgecerts.apply.file_system import FileSystem, Sync
 from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE
 from edgecerts.errors import StorageError
 
-STAGING = f"{LOCAL_FOLDER}/staging"
-
 _HINTS: Mapping[int, str] = {
     errno.ENOSPC: "make room on the disk, then run edgecerts apply again",
     errno.EDQUOT: "make room in your quota, then run edgecerts apply again",

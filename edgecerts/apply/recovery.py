@@ -2,9 +2,9 @@
 
 from edgecerts.apply.journal import Journal, read_journal, remove_journal
 from edgecerts.apply.log_file import append_missing
-from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL
+from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
 
 
 def recover(folder: OutputFolder, *, was_killed: bool) -> bool:
@@ -30,7 +30,7 @@ def recover(folder: OutputFolder, *, was_killed: bool) -> bool:
         _finish(folder, journal)
     with reporting(JOURNAL):
         remove_journal(folder)
-    with reporting(STAGING):
+    with reporting(STAGING_FOLDER):
         discard_staged(folder)
     return journal is not None
 
@@ -41,7 +41,7 @@ def discard_staged(folder: OutputFolder) -> None:
     Raises:
         OSError: some of it is still there.
     """
-    with folder.existing(STAGING) as staging:
+    with folder.existing(STAGING_FOLDER) as staging:
         for name in folder.system.names(staging) if staging is not None else ():
             folder.remove_tree(name, staging or 0)
 

@@ -15,13 +15,14 @@ from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
-from edgecerts.apply.output_folder import STAGING, open_output
+from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import remove_old
 from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import JOURNAL, Graph
-from edgecerts.errors import StorageError
+from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
+from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
@@ -52,6 +53,7 @@ class Run:
         now: the run's one moment, in UTC.
         sources: where passwords come from.
         job: who runs this.
+        owners: the numbers of the users that our folders may belong to; None where that is not judged.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
         on_progress: is called before each change with how many are behind and how many there are.
@@ -68,6 +70,7 @@ class Run:
     job: str
     on_plan: OnPlan
     options: PlanOptions = DEFAULTS
+    owners: frozenset[int] | None = None
     saved: SavedPlan | None = None
     on_progress: OnProgress = _no_progress
     lock_timeout: float = 0
@@ -76,7 +79,15 @@ class Run:
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
         inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
-        return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest, options=self.options)
+        plan = make_plan(
+            self.graph,
+            inventory,
+            now=self.now,
+            manifest=self.manifest,
+            options=self.options,
+            owners=self.owners,
+        )
+        return inventory, plan
 
     def select(self, plan: Plan, inventory: Inventory) -> Selection:
         """What of a plan will be carried out: all of it, or what was reviewed."""
@@ -95,12 +106,10 @@ def run_apply(run: Run) -> ApplyReport:
         StorageError: the output folder cannot be used at all, is locked, or holds what an interrupted run left and
             cannot be finished. A failure of one identity is in the report instead.
     """
-    prepared = None
-    if not has_journal(run.output):
-        prepared = _prepare(run)
-        if not prepared.plan.pending:
-            _tidy(run)
-            return _report(run, prepared.selection, {}, prepared.inventory)
+    prepared = _prepare_unlocked(run)
+    if prepared is not None and not prepared.plan.pending:
+        _tidy(run)
+        return _report(run, prepared.selection, {}, prepared.inventory)
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
@@ -109,7 +118,7 @@ def run_apply(run: Run) -> ApplyReport:
         recovered = recover(folder, was_killed=was_killed)
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
-            prepared = _prepare(run)
+            prepared = _prepare_locked(run)
         workshop = Workshop(
             inventory=prepared.inventory,
             keys=prepared.keys,
@@ -117,12 +126,15 @@ def run_apply(run: Run) -> ApplyReport:
             now=run.now,
             job=run.job,
         )
-        outcomes = Worker(folder=folder, workshop=workshop, on_progress=run.on_progress).carry_out(prepared.plan)
+        guard = RepositoryGuard(output=run.output, changes=prepared.plan.pending)
+        worker = Worker(folder=folder, workshop=workshop, guard=guard, on_progress=run.on_progress)
+        outcomes = worker.carry_out(prepared.plan)
         remove_old(folder, run.now)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
-        confirmed = {address: _confirm(outcome, settled, unmanaged) for address, outcome in outcomes.items()}
+        logged = frozenset(entry.sha256 for entry in after.log)
+        confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
         return replace(_report(run, prepared.selection, confirmed, after), recovered=recovered)
 
 
@@ -139,10 +151,42 @@ class _Prepared:
         return self.selection.plan
 
 
-def _prepare(run: Run) -> _Prepared:
-    """Plans, tells the plan, and fetches what it needs."""
+def _prepare_unlocked(run: Run) -> _Prepared | None:
+    """Prepares without the lock, because a run with nothing to do must not even take that.
+
+    Returns:
+        None where it takes the lock to know: another run was or is publishing, and what was read may be half of that.
+    """
+    if has_journal(run.output):
+        return None
     inventory, fresh = run.look()
     selection = run.select(fresh, inventory)
+    try:
+        prepared = _prepare(run, inventory, selection)
+    except EdgecertsError:
+        # The key that does not fit may be newer than the certificate that was read.
+        if _is_still(run, inventory):
+            raise
+        return None
+    waits = any(change.action is not Action.NO_OP for change in selection.plan.changes) or selection.stale
+    # An authority that was read before it came, with what it issued read afterwards, looks like one that was lost.
+    sure = selection.plan.pending or not waits or _is_still(run, inventory)
+    return prepared if sure else None
+
+
+def _is_still(run: Run, inventory: Inventory) -> bool:
+    """Whether what was read is there as a whole: everything is the same when it is read again."""
+    return not inventory.interrupted and run.look()[0] == inventory
+
+
+def _prepare_locked(run: Run) -> _Prepared:
+    """Prepares with the lock held: nobody else writes."""
+    inventory, fresh = run.look()
+    return _prepare(run, inventory, run.select(fresh, inventory))
+
+
+def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
+    """Tells the plan, and fetches what it needs."""
     run.on_plan(selection.plan)
     _forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
@@ -151,7 +195,7 @@ def _prepare(run: Run) -> _Prepared:
 
 def _tidy(run: Run) -> None:
     """Throws away what a run that was killed had staged, unless another is staging at this moment."""
-    staging = run.output / STAGING
+    staging = run.output / STAGING_FOLDER
     with contextlib.suppress(OSError, StorageError):
         if any(staging.iterdir()):
             with (
@@ -191,11 +235,12 @@ def _look_again(run: Run) -> tuple[Inventory, Plan]:
     return replace(run, options=settled).look()
 
 
-def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str]) -> Outcome:
-    """What is said to be done has been read from disk and is as declared; what was deleted is gone."""
-    path = outcome.change.artifact.path
+def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str], logged: frozenset[str]) -> Outcome:
+    """What is said to be done has been read from disk: as declared, or deleted and gone, or on record."""
+    path, records = outcome.change.artifact.path, outcome.change.records
+    recorded = bool(records) and all(record.facts.sha256 in logged for record in records)
     gone = outcome.change.action is Action.DELETE and path not in unmanaged
-    if outcome.status is not Status.DONE or path in settled or gone:
+    if outcome.status is not Status.DONE or path in settled or gone or recorded:
         return outcome
     return Outcome(
         change=outcome.change,

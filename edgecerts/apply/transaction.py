@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
 from edgecerts.apply.log_file import append_lines
-from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
 
@@ -82,7 +82,7 @@ class Transaction:
         self._system = folder.system
         self._log = log
         self._stamp = stamp
-        self._place = f"{STAGING}/{secrets.token_hex(8)}"
+        self._place = f"{STAGING_FOLDER}/{secrets.token_hex(8)}"
         self._staged: list[_Staged] = []
         self._count = 0
         self.failures: dict[str, EdgecertsError] = {}
@@ -169,7 +169,7 @@ class Transaction:
             except EdgecertsError as error:
                 self._fail(staged, error)
         if any(staged.is_folder for staged in self._staged):
-            with reporting(STAGING), self._folder.folder(self._place) as place:
+            with reporting(STAGING_FOLDER), self._folder.folder(self._place) as place:
                 self._system.sync(place, Sync.STAGING)
 
     def _check_new(self, draft: Draft) -> None:

@@ -1,10 +1,6 @@
 """How a run ends: every way out of a command becomes one message on standard error and one exit code."""
 
-import io
-import signal
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 
@@ -14,22 +10,6 @@ from edgecerts.errors import EdgecertsError, ExitCode, ManifestError, MissingSec
 DEBUG_FLAG = "--debug"
 
 _PACKAGE = Path(__file__).parent.parent
-
-
-def run_and_exit(app: typer.Typer) -> NoReturn:
-    """Runs the program's command and ends the process."""
-    # SIGTERM takes the same way out as Ctrl-C, so that what is half-written is cleaned up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
-        # A terminal that is closed is like Ctrl-C; under nohup it is nothing.
-        signal.signal(hangup, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A name that this terminal cannot show is no reason to fail.
-            stream.reconfigure(errors="backslashreplace")
-    code = run(app, sys.argv[1:])
-    sys.exit(code)
 
 
 def run(app: typer.Typer, arguments: list[str]) -> int:

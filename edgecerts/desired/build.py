@@ -18,7 +18,25 @@ from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
 _KINDS = {EndEntityKind.BROKER: IdentityKind.BROKER, EndEntityKind.CLIENT: IdentityKind.CLIENT}
 _FOLDERS = {IdentityKind.BROKER: "brokers", IdentityKind.CLIENT: "clients"}
 _STEMS = {IdentityKind.BROKER: "server", IdentityKind.CLIENT: "client"}
+_ROOT = "ca"
 _LIFETIME_KEYS = frozenset({"validity", "not_after"})
+
+
+def certificate_path(address: str) -> str | None:
+    """Where an identity's certificate lies, whether or not the manifest has it.
+
+    Args:
+        address: `ca`, `broker/NAME` or `client/NAME`, from wherever.
+
+    Returns:
+        None for what is no identity's address.
+    """
+    if address == _ROOT:
+        return f"{_ROOT}/ca.pem"
+    kind, _, name = address.partition("/")
+    if kind not in _FOLDERS or name in ("", ".", "..") or "/" in name or "\0" in name:
+        return None
+    return f"{_FOLDERS[IdentityKind(kind)]}/{name}/{_STEMS[IdentityKind(kind)]}.pem"
 
 
 def build_graph(manifest: Manifest) -> Graph:

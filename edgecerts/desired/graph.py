@@ -7,7 +7,7 @@ output folder and always use `/`.
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from edgecerts.manifest.model import KeyHeld, Lifetime, PasswordSource, TrustedCA
 from edgecerts.pki.certificates import CertificateSpec
@@ -22,6 +22,11 @@ LOCAL_FOLDER = ".edgecerts"
 
 JOURNAL = f"{LOCAL_FOLDER}/journal.json"
 """Exists while a run publishes what it has committed to, and after it was interrupted in that."""
+STAGING_FOLDER = f"{LOCAL_FOLDER}/staging"
+"""Where what is being written lies until it gets its name."""
+
+REPLACED_FOLDER = f"{LOCAL_FOLDER}/replaced"
+"""Keeps private keys that were replaced or pruned."""
 
 LOG_FOLDER = "issued"
 
@@ -40,15 +45,23 @@ class Address:
     """An artifact's stable name, written `broker/plant-a/certificate`.
 
     Attributes:
-        identity: `ca`, `broker/NAME`, `client/NAME` or `folder`.
-        part: what it is within that.
+        identity: `ca`, `broker/NAME`, `client/NAME`, `folder` or `log`.
+        part: what it is within that; empty for the log, which is one whole whatever the year of its file.
     """
 
     identity: str
-    part: str
+    part: str = ""
 
     def __str__(self) -> str:
-        return f"{self.identity}/{self.part}"
+        return f"{self.identity}/{self.part}" if self.part else self.identity
+
+
+LOG_ADDRESS = Address(identity="log")
+
+
+def identity_of(address: str) -> str:
+    """The identity that an artifact belongs to, from its address as it is written."""
+    return address if address == str(LOG_ADDRESS) else address.rpartition("/")[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +139,15 @@ class TrustArtifact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LogArtifact:
+    """The year's file of the issuance log. No manifest asks for it: it only ever grows."""
+
+    address: Address
+    path: str
+    mode: int = PUBLIC_MODE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LeftoverArtifact:
     """A file of ours that belongs to nothing in the manifest (any more)."""
 
@@ -134,7 +156,12 @@ class LeftoverArtifact:
     is_private_key: bool
 
 
-Artifact = TextArtifact | PrivateKeyArtifact | CertificateArtifact | TrustArtifact | LeftoverArtifact
+Artifact = TextArtifact | PrivateKeyArtifact | CertificateArtifact | TrustArtifact | LogArtifact | LeftoverArtifact
+
+
+def log_artifact(moment: datetime) -> LogArtifact:
+    """The file that gets the lines of a moment, in UTC."""
+    return LogArtifact(address=LOG_ADDRESS, path=f"{LOG_FOLDER}/{moment:%Y}.jsonl")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

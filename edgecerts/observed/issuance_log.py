@@ -5,10 +5,12 @@ that were replaced or lost.
 """
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
+
+RECORD_ACTION = "record"
+"""The action of a line for a certificate that was found, and that edgecerts did not issue or lost the line of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,9 +22,10 @@ class LogEntry:
         issuer_key: SHA-256 of the issuer's subjectPublicKeyInfo.
         spki_sha256: SHA-256 of the certificate's subjectPublicKeyInfo.
         sha256: SHA-256 of the certificate.
-        action: the plan's word for it.
+        action: the plan's word for it, or `record`.
         reasons: the plan's reason codes.
-        issued_by: a CI job's address, or a user at a host.
+        issued_at: when it was signed; of one that was recorded, when it begins.
+        issued_by: a CI job's address, or a user at a host: who signed it, or who recorded it.
         version: the version of edgecerts.
     """
 
@@ -40,27 +43,78 @@ class LogEntry:
     issued_by: str
     version: str
 
+    @property
+    def serial_number(self) -> int | None:
+        """The serial number; None where somebody wrote something else in its place."""
+        with suppress(ValueError):
+            return int(self.serial, 16)
+        return None
+
 
 def format_log_entry(entry: LogEntry) -> str:
     """The entry as one line with its line end."""
     return json.dumps(asdict(entry), separators=(", ", ": ")) + "\n"
 
 
-def parse_log(text: str) -> Iterator[LogEntry]:
-    """The entries of one log file. A line that is not an entry (torn by a crash, or edited) is passed over."""
-    for line in text.split("\n"):
-        # A line of a hundred thousand brackets exhausts the parser's stack.
-        with suppress(ValueError, TypeError, KeyError, RecursionError):
-            values = json.loads(line)
-            entry = LogEntry(**{**values, "reasons": tuple(values["reasons"])})
-            if _is_well_formed(entry):
-                yield entry
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParsedLog:
+    """What one log file says.
+
+    Attributes:
+        entries: in the order of the lines.
+        damaged: the numbers, from 1, of lines that are no entries. What a crash left behind the last line end is none:
+            it is mended with the next line.
+        conflict: among them are the markers of a merge.
+    """
+
+    entries: tuple[LogEntry, ...]
+    damaged: tuple[int, ...] = ()
+    conflict: bool = False
+
+
+def parse_log(text: str) -> ParsedLog:
+    """Reads one log file. No line keeps another from being read."""
+    entries: list[LogEntry] = []
+    damaged: dict[int, str] = {}
+    *lines, last = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        entry = parse_log_line(line)
+        if entry is not None:
+            entries.append(entry)
+        elif line.strip():
+            damaged[number] = line
+    begun = parse_log_line(last)
+    if begun is not None:
+        entries.append(begun)
+    return ParsedLog(
+        entries=tuple(entries),
+        damaged=tuple(damaged),
+        conflict=any(line.startswith(_CONFLICT_MARKERS) for line in damaged.values()),
+    )
+
+
+def parse_log_line(line: str) -> LogEntry | None:
+    """One line's entry; None where it is none. Fields of a later version are passed over."""
+    # A line of a hundred thousand brackets exhausts the parser's stack.
+    with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        values = json.loads(line)
+        entry = LogEntry(
+            **{name: values[name] for name in _FIELDS if name != "reasons"}, reasons=tuple(values["reasons"])
+        )
+        if _is_well_formed(entry):
+            return entry
+    return None
 
 
 def _is_well_formed(entry: LogEntry) -> bool:
-    """Whether every field is of its type and every time can be compared with others; raises ValueError else."""
-    texts = (getattr(entry, field.name) for field in fields(LogEntry) if field.name != "reasons")
+    """Whether every field is of its type and every time is one in UTC; raises ValueError or OverflowError else."""
+    texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
     if not all(isinstance(value, str) for value in (*texts, *entry.reasons)):
         return False
-    times = (entry.not_before, entry.not_after, entry.issued_at)
-    return all(datetime.fromisoformat(time).tzinfo is not None for time in times)
+    times = [datetime.fromisoformat(time) for time in (entry.not_before, entry.not_after, entry.issued_at)]
+    return all(time.tzinfo is not None and time.astimezone(UTC) for time in times)
+
+
+_FIELDS = tuple(field.name for field in fields(LogEntry))
+_CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+"""What git writes between the lines of two branches (git-merge, "How conflicts are presented")."""

@@ -1,5 +1,6 @@
 """Issuing certificates by the profile of RFC 5280, and checking each before anybody uses it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,8 @@ from edgecerts.pki.profiles import Usage
 from edgecerts.pki.x509_names import build_general_names, build_name
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+_MOST_DRAWS = 10
 
 USAGE_OIDS = {Usage.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Usage.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
 
@@ -61,13 +64,21 @@ class Issuer:
 
 
 def issue_certificate(
-    spec: CertificateSpec, period: Period, *, public_key: PublicKey, issuer: Issuer
+    spec: CertificateSpec,
+    period: Period,
+    *,
+    public_key: PublicKey,
+    issuer: Issuer,
+    used_serials: Container[int] = frozenset(),
 ) -> x509.Certificate:
     """Signs a new certificate and checks it.
 
     The serial number is random, of 159 bits (RFC 5280 §4.1.2.2). The issuer's name is copied from the issuer's
     certificate; the authority key identifier names the issuer's key alone, so that the certificate stays valid when
     its issuer is renewed.
+
+    Args:
+        used_serials: the numbers that it does not get.
 
     Returns:
         the certificate, parsed again from its encoding and verified against its issuer.
@@ -85,7 +96,7 @@ def issue_certificate(
         .subject_name(subject)
         .issuer_name(signer.subject if signer else subject)
         .public_key(public_key)
-        .serial_number(x509.random_serial_number())
+        .serial_number(draw_serial(used_serials))
         .not_valid_before(period.not_before)
         .not_valid_after(period.not_after)
         .add_extension(x509.BasicConstraints(ca=spec.is_ca, path_length=None), critical=True)
@@ -106,6 +117,25 @@ def issue_certificate(
     certificate = x509.load_der_x509_certificate(signed.public_bytes(serialization.Encoding.DER))
     _verify_issued(certificate, period, public_key=public_key, issuer=signer or certificate)
     return certificate
+
+
+def draw_serial(used: Container[int]) -> int:
+    """A random serial number that no other certificate has.
+
+    Among 159-bit numbers there is no second one by chance. A generator that repeats itself, as in two copies of one
+    virtual machine, would else give one authority two certificates that cannot be revoked apart.
+
+    Raises:
+        InvalidCertificateError: only used ones were drawn.
+    """
+    for _ in range(_MOST_DRAWS):
+        number = x509.random_serial_number()
+        if number not in used:
+            return number
+    raise InvalidCertificateError(
+        f"the random number generator gave {_MOST_DRAWS} serial numbers that are in use, so it is not random",
+        hint="look at this machine's random number generator before anything is signed or any key is made on it",
+    )
 
 
 def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:

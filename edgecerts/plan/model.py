@@ -9,6 +9,7 @@ from cryptography import x509
 
 from edgecerts.desired.graph import Address, Artifact
 from edgecerts.manifest.model import PasswordSource
+from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
 
 Value = str | tuple[str, ...] | None
@@ -66,6 +67,7 @@ class ReasonCode(enum.StrEnum):
     REPLACE_REQUESTED = "replace-requested"
     NOT_ACCEPTABLE = "not-acceptable"
     NOT_IN_MANIFEST = "not-in-manifest"
+    NOT_IN_LOG = "not-in-log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,17 +122,35 @@ class Issuance:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LogRecord:
+    """A certificate that is here and not in the issuance log, and gets its line.
+
+    Attributes:
+        address: what the line says it was issued to.
+        path: where it lies.
+        issuer_key: SHA-256 of the public key that signed it, in hexadecimal.
+    """
+
+    address: Address
+    path: str
+    facts: CertificateFacts
+    issuer_key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """What would be done to one artifact.
 
     Attributes:
         issuance: set exactly where a certificate would be signed.
+        records: set exactly for the issuance log: the lines that it gets.
     """
 
     artifact: Artifact
     action: Action
     reasons: tuple[Reason, ...] = ()
     issuance: Issuance | None = None
+    records: tuple[LogRecord, ...] = ()
 
     @property
     def address(self) -> Address:
@@ -144,10 +164,11 @@ class Change:
 
 @enum.unique
 class HazardCode(enum.StrEnum):
-    """What `apply` refuses unless it is allowed by name. The first two refuse the whole run."""
+    """What `apply` refuses unless it is allowed by name. All but the last refuse the whole run."""
 
     CA_REPLACED = "ca-replaced"
     CLOCK_BEHIND = "clock-behind"
+    INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
 
     @property
@@ -191,11 +212,18 @@ class NoticeCode(enum.StrEnum):
     INTERRUPTED = "interrupted"
     NOT_JUDGED = "not-judged"
     NOT_YET_VALID = "not-yet-valid"
+    INSECURE_FOLDER = "insecure-folder"
+    FOLDER_GROUP_WRITABLE = "folder-group-writable"
+    MODES_NOT_KEPT = "modes-not-kept"
+    LOG_UNREADABLE = "log-unreadable"
+    UNREADABLE = "unreadable"
     STILL_VALID = "still-valid"
     IDENTITY_CHANGED = "identity-changed"
     ED25519_KEY = "ed25519-key"
     ENCRYPTED_BROKER_KEY = "encrypted-broker-key"
     UNDERSCORE_IN_HOST = "underscore-in-host"
+    LOG_DAMAGED = "log-damaged"
+    LOG_CONTRADICTION = "log-contradiction"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -269,8 +297,11 @@ class Plan:
     Attributes:
         created_at: the `now` of the run, in UTC.
         manifest: the manifest's name as the user wrote it.
-        changes: one for each artifact of the graph, no-ops included, then one for each that is deleted.
-        hazards: what was found, also where it is allowed; its address is an identity, or `ca` for the whole run.
+        changes: one for each artifact of the graph, no-ops included, then one for each that is deleted. One for the log
+            stands before those that might replace what it records, and only where it lacks a line: nobody declares it,
+            and it grows with whatever is issued.
+        hazards: what was found, also where it is allowed; its address is an identity; for the whole run `ca` or
+            `folder`.
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.

@@ -43,10 +43,13 @@ def check_addresses(graph: Graph, addresses: Iterable[str], *, flag: str) -> Non
     known |= {artifact.address.identity for artifact in graph.artifacts()}
     for address in addresses:
         if address not in known:
-            raise UsageError(f"{flag}: there is no address '{address}' in the manifest", hint=_similar(address, known))
+            raise UsageError(
+                f"{flag}: there is no address '{address}' in the manifest", hint=suggest_address(address, known)
+            )
 
 
-def _similar(address: str, known: Iterable[str]) -> str:
+def suggest_address(address: str, known: Iterable[str]) -> str:
+    """A hint that names the addresses that look like the one that was typed."""
     # Imported here because only a slip needs it.
     import difflib
 

@@ -8,24 +8,32 @@ from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.end_entity import EndEntityPlanner
+from edgecerts.plan.folder_checks import find_insecure_folders, name_some, note_folders, note_unreadable
 from edgecerts.plan.folder_files import committed_keys, keys_unprotected, plan_folder_file
 from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence, find_replaced_authority
 from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
+from edgecerts.plan.log_checks import check_log
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.recording import plan_records
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
 _EARLY_WARNING = timedelta(days=365)
-_MOST_NAMED = 5
 DEFAULTS = PlanOptions()
 
 
 def make_plan(
-    graph: Graph, inventory: Inventory, *, now: datetime, manifest: str, options: PlanOptions = DEFAULTS
+    graph: Graph,
+    inventory: Inventory,
+    *,
+    now: datetime,
+    manifest: str,
+    options: PlanOptions = DEFAULTS,
+    owners: Container[int] | None = None,
 ) -> Plan:
     """Compares what should exist with what does.
 
@@ -35,10 +43,52 @@ def make_plan(
         now: the one moment of this run, in UTC.
         manifest: the manifest's name, for the reader.
         options: what the user asked for.
+        owners: the numbers of the users that our folders may belong to; None where that is not judged.
 
     Returns:
         the whole plan: the same for the same arguments, every time.
     """
+    plans, issuer, replaced = _plan_identities(graph, inventory, options, now)
+    leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
+    changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
+    addresses = {str(change.address) for change in changes}
+    blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
+    identities = {change.address.identity for change in changes}
+    hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
+    written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
+    files, blocked_files = _plan_folder_files(graph, inventory, written)
+    log = plan_records(graph, inventory, issuer=issuer, now=now)
+    changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
+    blocked_addresses = {remark.address for remark in blocked}
+    insecure = find_insecure_folders(inventory, owners) if owners is not None else None
+    writes = bool(select_pending(changes, blocked_addresses, ()))
+    hazards = (insecure, *hazards) if insecure is not None and writes else hazards
+    pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
+    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
+    return Plan(
+        created_at=now,
+        manifest=manifest,
+        changes=changes,
+        hazards=hazards,
+        allowed=options.allow,
+        blocked=blocked,
+        notices=(
+            *_concerning(identities, notices, options),
+            *check_log(inventory, log, now),
+            *note_folders(inventory, insecure if not writes else None),
+            *note_unreadable(inventory),
+        ),
+        needs=tuple(find_needs(graph, inventory, pending)),
+        unmanaged=unmanaged,
+        deliver=plan_deliveries(graph.end_entities, pending),
+        new_keys=find_new_keys(pending),
+    )
+
+
+def _plan_identities(
+    graph: Graph, inventory: Inventory, options: PlanOptions, now: datetime
+) -> tuple[list[IdentityPlan], IssuerView, str | None]:
+    """The authority's plan and those below it, the authority as it will be, and what shows that it is another one."""
     evidence = tuple(find_evidence(graph, inventory))
     unprotected = keys_unprotected(inventory)
     root, issuer = plan_authority(
@@ -54,36 +104,13 @@ def make_plan(
         options=options,
         now=now,
     )
-    plans = [
-        root,
-        *(_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities),
-    ]
-    leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
-    changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
-    addresses = {str(change.address) for change in changes}
-    blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
-    identities = {change.address.identity for change in changes}
-    hazards = tuple(hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
-    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
-    hazards = (*(hazard for hazard in whole_run if hazard is not None), *hazards)
-    refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
-    written = select_pending(changes, {remark.address for remark in blocked}, refusals)
-    files, blocked_files = _plan_folder_files(graph, inventory, written)
-    changes, blocked = (*files, *changes), (*blocked_files, *blocked)
-    pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
-    return Plan(
-        created_at=now,
-        manifest=manifest,
-        changes=changes,
-        hazards=hazards,
-        allowed=options.allow,
-        blocked=blocked,
-        notices=_concerning(identities, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options),
-        needs=tuple(find_needs(graph, inventory, pending)),
-        unmanaged=unmanaged,
-        deliver=plan_deliveries(graph.end_entities, pending),
-        new_keys=find_new_keys(pending),
-    )
+    leaves = (_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities)
+    return [root, *leaves], issuer, replaced
+
+
+def _refused(hazards: Iterable[Remark], options: PlanOptions) -> tuple[Remark, ...]:
+    """The hazards that nobody allowed."""
+    return tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
 
 
 def _plan_end_entity(
@@ -93,6 +120,21 @@ def _plan_end_entity(
     if identity.trust is not None:
         plan_trust(plan, identity.trust, inventory, issuer=issuer, options=options)
     return plan
+
+
+def _find_hazards(
+    inventory: Inventory,
+    plans: Iterable[IdentityPlan],
+    changes: Sequence[Change],
+    *,
+    replaced: str | None,
+    now: datetime,
+) -> tuple[Remark, ...]:
+    """Those of the whole run, then those of the identities that are planned."""
+    whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
+    identities = {change.address.identity for change in changes}
+    own = (hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
+    return (*(hazard for hazard in whole_run if hazard is not None), *own)
 
 
 def _plan_folder_files(
@@ -177,11 +219,9 @@ def _notices(
 
 
 def _not_compared(paths: Sequence[str]) -> str:
-    named, rest = ", ".join(paths[:_MOST_NAMED]), len(paths) - _MOST_NAMED
     if len(paths) == 1:
-        return f"{named} is locked, and so not compared with its certificate"
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return f"{named}{more} are locked, and so not compared with their certificates"
+        return f"{paths[0]} is locked, and so not compared with its certificate"
+    return f"{name_some(paths)} are locked, and so not compared with their certificates"
 
 
 def _ends_soon(graph: Graph, issuer: IssuerView, now: datetime) -> Remark | None:

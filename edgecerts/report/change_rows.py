@@ -1,7 +1,7 @@
 """The rows of a plan or report, built once: what becomes of each file, and why. Text and Markdown only lay them out."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -10,6 +10,7 @@ from posixpath import basename
 from edgecerts.desired.graph import LOCAL_FOLDER, CertificateArtifact, LeftoverArtifact, PrivateKeyArtifact
 from edgecerts.plan.model import Action, Change, Reason, ReasonCode, Value
 from edgecerts.report.printable import printable
+from edgecerts.report.style import plural
 
 NOTHING = "(none)"
 """What stands for a field that was or will be empty."""
@@ -26,6 +27,9 @@ _SENTENCES = {
 }
 _PLAIN = {ReasonCode.MISSING: "not there yet", ReasonCode.NOT_IN_MANIFEST: "not in the manifest"}
 """What a reader of the symbol knows already."""
+
+_MOST_REASONS = 10
+"""More reasons of one file than this are counted; only the log ever has so many."""
 
 _ENDS = {ReasonCode.EXPIRED: "ended on", ReasonCode.NEAR_EXPIRY: "is due, ends on"}
 _DEFECTS = frozenset({ReasonCode.CORRUPT, ReasonCode.NOT_ACCEPTABLE})
@@ -95,7 +99,7 @@ def build_row(change: Change) -> ChangeRow:
         name=printable(basename(change.artifact.path)),
         detail=_detail(change),
         plain_reason="; ".join(_PLAIN[reason.code] for reason in change.reasons if reason.code in _PLAIN),
-        reasons=tuple(explain_reason(reason) for reason in change.reasons if reason.code not in _PLAIN),
+        reasons=tuple(_explain_reasons([reason for reason in change.reasons if reason.code not in _PLAIN])),
     )
 
 
@@ -118,6 +122,8 @@ def _detail(change: Change) -> str:
         return f"kept in {LOCAL_FOLDER}/replaced" if is_key else ""
     if isinstance(artifact, PrivateKeyArtifact) and change.action in (Action.CREATE, Action.REKEY):
         return f"{artifact.key_type}, {'encrypted' if artifact.password else 'not encrypted'}"
+    if change.records:
+        return f"{plural(len(change.records), 'line')} for what is here and not in it"
     if change.period is not None:
         days = round((change.period.not_after - change.period.not_before) / timedelta(days=1))
         length = f"{days:,} days" if days > 1 else f"{round(change.period.lifetime / timedelta(hours=1))} hours"
@@ -125,9 +131,19 @@ def _detail(change: Change) -> str:
     return ""
 
 
+def _explain_reasons(reasons: Sequence[Reason]) -> Iterator[ReasonRow]:
+    shown = reasons[:_MOST_REASONS]
+    yield from map(explain_reason, shown)
+    if len(reasons) > len(shown):
+        rest = f"and {len(reasons) - len(shown):,} more; --format json has them all"
+        yield ReasonRow(code=reasons[-1].code.value, words=rest)
+
+
 def explain_reason(reason: Reason) -> ReasonRow:
     """One reason in words."""
     code = reason.code.value
+    if reason.code is ReasonCode.NOT_IN_LOG:
+        return ReasonRow(code=code, words=f"{reason.field},", values=(("serial", _text(reason.after)),))
     if reason.code in _SENTENCES:
         return ReasonRow(code=code, words=_SENTENCES[reason.code])
     if reason.code in _ENDS:

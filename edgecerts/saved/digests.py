@@ -40,7 +40,8 @@ class Digests:
     def files(self, address: str) -> str:
         """The public files that were found, also of an entry that left the manifest.
 
-        A file that cannot be read counts as such, whatever is in it.
+        A file that cannot be read counts as such, whatever is in it. Of the log nothing counts: its reasons name each
+        certificate that it would get.
         """
         if address == FOLDER:
             texts = self._inventory.texts

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edgecerts import __version__
-from edgecerts.desired.graph import CertificateArtifact, Graph, PrivateKeyArtifact
+from edgecerts.desired.graph import CertificateArtifact, Graph, PrivateKeyArtifact, identity_of
 from edgecerts.errors import SavedPlanError, StalePlanError, UsageError
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan.identity_plan import certificate_key_source
@@ -60,7 +60,7 @@ class SavedChange:
 
     @property
     def identity(self) -> str:
-        return self.address.rpartition("/")[0]
+        return identity_of(self.address)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

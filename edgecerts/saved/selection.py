@@ -4,7 +4,14 @@ import enum
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from edgecerts.desired.graph import CertificateArtifact, Graph, PrivateKeyArtifact, TrustArtifact
+from edgecerts.desired.graph import (
+    LOG_ADDRESS,
+    CertificateArtifact,
+    Graph,
+    PrivateKeyArtifact,
+    TrustArtifact,
+    identity_of,
+)
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.model import Action, Change, HazardCode, KeySource, Plan, Reason, ReasonCode, Remark, select_pending
@@ -13,6 +20,7 @@ from edgecerts.saved.digests import FOLDER, Digests
 from edgecerts.saved.model import CA, SavedChange, SavedPlan, touches_private_key
 
 _IGNORED_KEYS = f"{FOLDER}/.gitignore"
+_LOG = str(LOG_ADDRESS)
 
 
 @enum.unique
@@ -118,10 +126,10 @@ class _Comparison:
         prerequisites = _find_prerequisites({str(change.address): change for change in self.fresh.pending})
         self.selected -= set(self.stale)
         while True:
-            stale_identities = {address.rpartition("/")[0] for address in self.stale}
+            stale_identities = {identity_of(address) for address in self.stale}
             before = len(self.selected)
             for address in sorted(self.selected):
-                identity = address.rpartition("/")[0]
+                identity = identity_of(address)
                 missing = next((name for name in prerequisites[address] if self._lacks(name)), None)
                 if identity in stale_identities:
                     self._mark(address, StaleCode.IDENTITY_STALE, f"another change of {identity} is stale")
@@ -196,9 +204,14 @@ def _find_prerequisites(pending: Mapping[str, Change]) -> dict[str, tuple[str, .
             encrypted.append(address)
         elif change.action is Action.DELETE:
             deleted.setdefault(change.address.identity, []).append(address)
+    # What is replaced before it is on record can never be revoked.
+    recorded = {str(record.address) for change in pending.values() for record in change.records}
     found = {}
     for address, change in pending.items():
-        goes_with = _goes_with(change, encrypted=encrypted, deleted=deleted)
+        goes_with = [
+            *_goes_with(change, encrypted=encrypted, deleted=deleted),
+            *([_LOG] if address in recorded else []),
+        ]
         found[address] = tuple(name for name in goes_with if name in pending)
     return found
 

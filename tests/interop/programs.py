@@ -13,6 +13,7 @@ _PACKAGES = {
     "mosquitto": "mosquitto",
     "mosquitto_pub": "mosquitto-clients",
     "mosquitto_sub": "mosquitto-clients",
+    "strace": "strace",
 }
 """By program: the Debian package that has it."""
 
