@@ -81,7 +81,7 @@ def _held(holder: str, timeout: float) -> StorageError:
 
 
 def _leave_name(folder: OutputFolder, descriptor: int, holder: str) -> None:
-    """The name only serves a message, so a full disk is no reason to stop."""
+    """The name serves a message and shows that a run was killed; a full disk is no reason to stop."""
     with contextlib.suppress(OSError):
         folder.system.truncate(descriptor, 0)
         folder.system.write(descriptor, holder.encode("utf-8"))

@@ -47,7 +47,7 @@ def discard_staged(folder: OutputFolder) -> None:
 
 
 def _has_staged(folder: OutputFolder) -> bool:
-    with folder.existing(STAGING) as staging:
+    with folder.existing(STAGING_FOLDER) as staging:
         return staging is not None and bool(folder.system.names(staging))
 
 
