@@ -81,16 +81,17 @@ class OutputFolder:
         except FileNotFoundError:
             if not make:
                 return None
-        return self.make_folder(name, parent)
+        descriptor = self.make_folder(name, parent)
+        self.system.sync(parent, Sync.PLACE)
+        return descriptor
 
     def make_folder(self, name: str, parent: int) -> int:
-        """Makes a private folder, whatever the umask, and says on disk where it is. Returns its descriptor."""
+        """Makes a private folder, whatever the umask. Returns its descriptor."""
         with contextlib.suppress(FileExistsError):
             self.system.make_folder(name, parent, PRIVATE_FOLDER_MODE)
         descriptor = self.system.open_folder(name, parent)
         if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
             self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
-        self.system.sync(parent, Sync.PLACE)
         return descriptor
 
     def sync_top(self) -> None:
