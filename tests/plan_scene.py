@@ -15,7 +15,7 @@ from cryptography import x509
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import CertificateArtifact, Graph, Identity, TextArtifact
 from edgecerts.manifest.model import KeyHeld
-from edgecerts.observed.inventory import DamagedLog, Inventory, Leftover, Observed, State
+from edgecerts.observed.inventory import DamagedLog, FolderFacts, Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import USAGE_OIDS, PublicKey, is_signed_by_key, signature_hash
@@ -93,12 +93,15 @@ class Scene:
             also_trusted=self._also_trusted(),
             log=log,
             log_files=("issued/2026.jsonl",) if log else (),
-            unreadable=tuple(self.observed.get("unreadable", ())),
+            unreadable=dict.fromkeys(self.observed.get("unreadable", ()), "Permission denied"),
             leftovers=leftovers,
             damaged_log=tuple(
                 DamagedLog(path=path, lines=tuple(map(int, lines)), conflict=False)
                 for path, lines in self._section("damaged_log").items()
             ),
+            interrupted=self.observed.get("interrupted", "false") == "true",
+            folders=tuple(_folder(path, told) for path, told in self._section("folders").items()),
+            keeps_modes=self.observed.get("keeps_modes", "true") == "true",
         )
 
     def digests(self) -> dict[str, str]:
@@ -214,12 +217,13 @@ class Scene:
         kind, name = address.split("/")
         stem = "server" if kind == "broker" else "client"
         paths = tuple(f"{kind}s/{name}/{file}" for file in (f"{stem}.key", f"{stem}.pem", "ca.pem"))
+        key: Observed[KeyFacts] = Observed(state=State.LOCKED, problem="it is encrypted", encrypted=True)
         if isinstance(told, str):
-            return Leftover(address=address, paths=paths, certificate=_STATES[told])
+            return Leftover(address=address, paths=paths, private_key=key, certificate=_STATES[told])
         model = self.graph.end_entities[0]
         identity = replace(model, address=address)
         certificate: Certificates = Observed(state=State.PRESENT, value=(self._issued(identity, told),))
-        return Leftover(address=address, paths=paths, certificate=certificate)
+        return Leftover(address=address, paths=paths, private_key=key, certificate=certificate)
 
     def _authority(self, name: str) -> CertificateFacts:
         """The authority's certificate as the case has it; another one of the same name; or a stranger by its name."""
@@ -313,6 +317,13 @@ def _line(address: str, facts: CertificateFacts | None, *, issuer_key: str, issu
         issued_at=rfc3339(issued_at),
         issued_by="test",
         version="1",
+    )
+
+
+def _folder(path: str, told: Described) -> FolderFacts:
+    """A folder of ours, private and root's where the case does not say otherwise; `.` is the output folder itself."""
+    return FolderFacts(
+        path="" if path == "." else path, mode=int(told.get("mode", "0700"), 8), owner=int(told.get("owner", "0"))
     )
 
 

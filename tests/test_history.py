@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_a_notice(settled: Project) -> None:
     (settled.output / "issued/2025.jsonl").mkdir()
     document = history(settled, BROKER)
     assert states(document) == ["still-valid"]
-    assert [notice["code"] for notice in document["notices"]] == ["log-damaged", "log-damaged", "unreadable"]
+    assert [notice["code"] for notice in document["notices"]] == ["log-unreadable", "log-damaged", "unreadable"]
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,8 @@ def test_a_log_that_cannot_be_read_is_remarked_on_and_nothing_is_recorded(settle
     path.parent.mkdir(exist_ok=True)
     path.symlink_to(settled.folder)
     notice = only(notices(settled))
-    assert notice["code"] == "log-damaged"
-    assert notice["message"].startswith(f"{place} cannot be read")
+    assert notice["code"] == "log-unreadable"
+    assert notice["message"].startswith(f"{place} cannot be used")
     assert settled.run("apply").out == SETTLED
 
 

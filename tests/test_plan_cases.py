@@ -65,7 +65,14 @@ def plan_case(case: dict[str, Any]) -> tuple[Plan, dict[str, str]]:
     now = moment(case["now"]) if "now" in case else NOW
     scene = Scene(graph=graph, observed=case.get("observed", {}), now=now)
     options = dict(case.get("options", {}))
-    plan = make_plan(graph, scene.inventory(), now=now, manifest="pki.yaml", options=read_options(options))
+    plan = make_plan(
+        graph,
+        scene.inventory(),
+        now=now,
+        manifest="pki.yaml",
+        options=read_options(options),
+        owners=frozenset({0}),
+    )
     assert not options, "an option that does not exist"
     return plan, scene.digests()
 

@@ -10,6 +10,7 @@ from edgecerts.apply.log_file import append_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.report import Outcome, Status
+from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.transaction import Draft, DraftFile, Transaction
 from edgecerts.desired.graph import LOG_FOLDER, PRIVATE_KEY_MODE, PUBLIC_MODE, PrivateKeyArtifact
 from edgecerts.errors import EdgecertsError
@@ -76,6 +77,7 @@ class Worker:
 
     folder: OutputFolder
     workshop: Workshop
+    guard: RepositoryGuard
     on_progress: OnProgress
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
@@ -126,6 +128,11 @@ class Worker:
 
     def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:
         """Does what needs no commit, and stages the rest. Whether anything was staged."""
+        for change in unit.changes:
+            try:
+                self.guard.check(change)
+            except EdgecertsError as error:
+                raise ChangeFailedError(change, error) from error
         made = [change for change in unit.changes if change.action not in (Action.CHMOD, Action.DELETE)]
         if unit.identity == "log":
             self._record(made)

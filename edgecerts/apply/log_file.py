@@ -1,13 +1,12 @@
 """Writing to the issuance log: lines are added, and on the disk before anybody sees the certificates."""
 
 import contextlib
-import stat
 from collections.abc import Sequence
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.graph import PUBLIC_MODE
-from edgecerts.errors import StorageError
+from edgecerts.observed.hard_links import check_own_file
 from edgecerts.observed.log_tail import find_tail_repair
 
 
@@ -25,8 +24,7 @@ def append_lines(folder: OutputFolder, path: str, lines: bytes) -> None:
         with contextlib.ExitStack() as stack:
             stack.callback(system.close, descriptor)
             status = system.status(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                raise StorageError(f"{path} is not a plain file with one name")
+            check_own_file(status, path)
             size = status.st_size
             repair = find_tail_repair(size, lambda offset, count: system.read(descriptor, offset)[:count])
             if repair.keep < size:

@@ -2,15 +2,18 @@
 
 from edgecerts.apply.journal import Journal, read_journal, remove_journal
 from edgecerts.apply.log_file import append_missing
-from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL
+from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
 
 
-def recover(folder: OutputFolder) -> bool:
+def recover(folder: OutputFolder, *, was_killed: bool) -> bool:
     """Brings the output folder to the state before or after an interrupted transaction. For the holder of the lock.
 
     May itself be interrupted at any point, and is then done again.
+
+    Args:
+        was_killed: the last run was, whether or not anything shows where.
 
     Returns:
         whether a transaction was finished.
@@ -20,11 +23,14 @@ def recover(folder: OutputFolder) -> bool:
     """
     with reporting(JOURNAL):
         journal = read_journal(folder)
+        if was_killed or journal is not None or _has_staged(folder):
+            # It can be seen, and the disk may not have it yet. What is built on it would outlive it in a power cut.
+            folder.sync_all()
     if journal is not None:
         _finish(folder, journal)
     with reporting(JOURNAL):
         remove_journal(folder)
-    with reporting(STAGING):
+    with reporting(STAGING_FOLDER):
         discard_staged(folder)
     return journal is not None
 
@@ -35,9 +41,14 @@ def discard_staged(folder: OutputFolder) -> None:
     Raises:
         OSError: some of it is still there.
     """
-    with folder.existing(STAGING) as staging:
+    with folder.existing(STAGING_FOLDER) as staging:
         for name in folder.system.names(staging) if staging is not None else ():
             folder.remove_tree(name, staging or 0)
+
+
+def _has_staged(folder: OutputFolder) -> bool:
+    with folder.existing(STAGING_FOLDER) as staging:
+        return staging is not None and bool(folder.system.names(staging))
 
 
 def _finish(folder: OutputFolder, journal: Journal) -> None:

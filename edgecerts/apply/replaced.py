@@ -11,9 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import OutputFolder
-from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE
+from edgecerts.desired.graph import PRIVATE_KEY_MODE, REPLACED_FOLDER
 
-REPLACED = f"{LOCAL_FOLDER}/replaced"
 KEPT_FOR = timedelta(days=30)
 
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -39,17 +38,17 @@ def set_aside(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> 
         OSError: it is still where it was.
     """
     system, kept = folder.system, f"{stamp}-{secrets.token_hex(4)}-{belonged.replace('/', '-')}"
-    with folder.open_for(path) as (home, name), folder.folder(REPLACED) as replaced:
+    with folder.open_for(path) as (home, name), folder.folder(REPLACED_FOLDER) as replaced:
         system.rename(name, home, kept, replaced)
         _close_to_others(folder, kept, replaced)
         system.sync(replaced, Sync.SET_ASIDE)
         system.sync(home, Sync.SET_ASIDE)
-    return f"{REPLACED}/{kept}"
+    return f"{REPLACED_FOLDER}/{kept}"
 
 
 def remove_old(folder: OutputFolder, now: datetime) -> None:
     """Removes what was set aside more than thirty days ago. What cannot be removed stays, and is no error."""
-    with contextlib.suppress(OSError), folder.existing(REPLACED) as replaced:
+    with contextlib.suppress(OSError), folder.existing(REPLACED_FOLDER) as replaced:
         for name in _older_than(folder.system.names(replaced) if replaced is not None else (), now - KEPT_FOR):
             with contextlib.suppress(OSError):
                 folder.remove_tree(name, replaced or 0)

@@ -15,12 +15,13 @@ from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
-from edgecerts.apply.output_folder import STAGING, open_output
+from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import remove_old
 from edgecerts.apply.report import ApplyReport, Outcome, Status
+from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import JOURNAL, Graph
+from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
 from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
@@ -52,6 +53,7 @@ class Run:
         now: the run's one moment, in UTC.
         sources: where passwords come from.
         job: who runs this.
+        owners: the numbers of the users that our folders may belong to; None where that is not judged.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
         on_progress: is called before each change with how many are behind and how many there are.
@@ -68,6 +70,7 @@ class Run:
     job: str
     on_plan: OnPlan
     options: PlanOptions = DEFAULTS
+    owners: frozenset[int] | None = None
     saved: SavedPlan | None = None
     on_progress: OnProgress = _no_progress
     lock_timeout: float = 0
@@ -76,7 +79,15 @@ class Run:
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
         inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
-        return inventory, make_plan(self.graph, inventory, now=self.now, manifest=self.manifest, options=self.options)
+        plan = make_plan(
+            self.graph,
+            inventory,
+            now=self.now,
+            manifest=self.manifest,
+            options=self.options,
+            owners=self.owners,
+        )
+        return inventory, plan
 
     def select(self, plan: Plan, inventory: Inventory) -> Selection:
         """What of a plan will be carried out: all of it, or what was reviewed."""
@@ -102,9 +113,9 @@ def run_apply(run: Run) -> ApplyReport:
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
-        locked(folder, holder=_holder(run), timeout=run.lock_timeout),
+        locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder)
+        recovered = recover(folder, was_killed=was_killed)
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -115,7 +126,9 @@ def run_apply(run: Run) -> ApplyReport:
             now=run.now,
             job=run.job,
         )
-        outcomes = Worker(folder=folder, workshop=workshop, on_progress=run.on_progress).carry_out(prepared.plan)
+        guard = RepositoryGuard(output=run.output, changes=prepared.plan.pending)
+        worker = Worker(folder=folder, workshop=workshop, guard=guard, on_progress=run.on_progress)
+        outcomes = worker.carry_out(prepared.plan)
         remove_old(folder, run.now)
         after, again = _look_again(run)
         settled = frozenset(change.artifact.path for change in again.settled)
@@ -182,11 +195,14 @@ def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
 
 def _tidy(run: Run) -> None:
     """Throws away what a run that was killed had staged, unless another is staging at this moment."""
-    staging = run.output / STAGING
+    staging = run.output / STAGING_FOLDER
     with contextlib.suppress(OSError, StorageError):
         if any(staging.iterdir()):
-            with open_output(run.output, run.system) as folder, locked(folder, holder=_holder(run), timeout=0):
-                recover(folder)
+            with (
+                open_output(run.output, run.system) as folder,
+                locked(folder, holder=_holder(run), timeout=0) as was_killed,
+            ):
+                recover(folder, was_killed=was_killed)
 
 
 def _holder(run: Run) -> str:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
 from edgecerts.apply.log_file import append_lines
-from edgecerts.apply.output_folder import STAGING, OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE
+from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
 
@@ -82,7 +82,7 @@ class Transaction:
         self._system = folder.system
         self._log = log
         self._stamp = stamp
-        self._place = f"{STAGING}/{secrets.token_hex(8)}"
+        self._place = f"{STAGING_FOLDER}/{secrets.token_hex(8)}"
         self._staged: list[_Staged] = []
         self._count = 0
         self.failures: dict[str, EdgecertsError] = {}
@@ -103,6 +103,8 @@ class Transaction:
         try:
             with reporting(draft.folder or draft.path(draft.files[0].name)):
                 is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
+                if is_folder:
+                    self._make_staged(path)
             for file in draft.files:
                 with reporting(draft.path(file.name)):
                     self._write(f"{path}/{file.name}" if is_folder else path, file)
@@ -138,6 +140,11 @@ class Transaction:
         if self.is_finished:
             self._drop(self._place)
 
+    def _make_staged(self, path: str) -> None:
+        """Where these folders are is said on disk once for all of them, before the commit."""
+        with self._folder.open_for(path) as (place, name):
+            self._system.close(self._folder.make_folder(name, place))
+
     def _is_absent(self, folder: str) -> bool:
         with self._folder.existing(folder) as descriptor:
             return descriptor is None
@@ -169,7 +176,7 @@ class Transaction:
             except EdgecertsError as error:
                 self._fail(staged, error)
         if any(staged.is_folder for staged in self._staged):
-            with reporting(STAGING), self._folder.folder(self._place) as place:
+            with reporting(STAGING_FOLDER), self._folder.folder(self._place) as place:
                 self._system.sync(place, Sync.STAGING)
 
     def _check_new(self, draft: Draft) -> None:

@@ -61,6 +61,7 @@ class HazardName(enum.StrEnum):
 
     CA_REPLACED = "ca-replaced"
     CLOCK_BEHIND = "clock-behind"
+    INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
 
 
@@ -99,6 +100,9 @@ ReplaceOption = Annotated[
 ]
 PruneOption = Annotated[bool, typer.Option("--prune", help="Delete our files of entries that left the manifest.")]
 AllowOption = Annotated[list[HazardName] | None, typer.Option("--allow", metavar="HAZARD", help="Accept this hazard.")]
+AllowInsecureFolderOption = Annotated[
+    bool, typer.Option("--allow-insecure-folder", help="The same as --allow insecure-folder.")
+]
 DetailedOption = Annotated[
     bool, typer.Option("--detailed-exitcode", help="Exit with 2 where there are changes, for gates and hooks.")
 ]
@@ -107,6 +111,12 @@ LockTimeoutOption = Annotated[
     float,
     typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="Wait this long for another apply to end."),
 ]
+
+
+def _allowed(allow: list[HazardName] | None, *, insecure_folder: bool) -> list[HazardName]:
+    """The hazards that are allowed, by either flag."""
+    return [*(allow or ()), *([HazardName.INSECURE_FOLDER] if insecure_folder else ())]
+
 
 _DEFAULT_MANIFEST = Path("pki.yaml")
 
@@ -155,6 +165,7 @@ def plan_command(
     replace: ReplaceOption = None,
     prune: PruneOption = False,
     allow: AllowOption = None,
+    allow_insecure_folder: AllowInsecureFolderOption = False,
     at: Annotated[
         str | None, typer.Option("--at", metavar="WHEN", help="Plan for this time: a date, or RFC 3339.")
     ] = None,
@@ -170,7 +181,8 @@ def plan_command(
 
     if out is not None and at is not None:
         raise UsageError("--out and --at do not go together", hint="a plan for another time cannot be carried out")
-    choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
+    allowed = _allowed(allow, insecure_folder=allow_insecure_folder)
+    choices = Choices(target=target, replace=replace, prune=prune, allow=allowed)
     code = show_plan(
         file, output, choices, form=format_.value, at=at, show_all=all_, detailed=detailed_exitcode, out=out
     )
@@ -190,6 +202,7 @@ def apply_command(
     replace: ReplaceOption = None,
     prune: PruneOption = False,
     allow: AllowOption = None,
+    allow_insecure_folder: AllowInsecureFolderOption = False,
     detailed_exitcode: DetailedOption = False,
     lock_timeout: LockTimeoutOption = 0,
     yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
@@ -197,7 +210,8 @@ def apply_command(
     """Carry out the plan. Does nothing where everything is as declared."""
     if yes:
         raise UsageError("apply never asks for confirmation, so there is no --yes", hint="run edgecerts apply alone")
-    if plan_file is not None and (target or replace or prune or allow):
+    allowed = _allowed(allow, insecure_folder=allow_insecure_folder)
+    if plan_file is not None and (target or replace or prune or allowed):
         raise UsageError(
             "a saved plan has its own --target, --replace, --prune and --allow",
             hint="give them to edgecerts plan --out, and review what it shows",
@@ -208,7 +222,7 @@ def apply_command(
     from edgecerts.cli.apply import apply
     from edgecerts.cli.choices import Choices
 
-    choices = Choices(target=target, replace=replace, prune=prune, allow=allow)
+    choices = Choices(target=target, replace=replace, prune=prune, allow=allowed)
     code = apply(
         file,
         output,

@@ -64,6 +64,7 @@ def apply(
         on_plan=name_needs,
         on_progress=console.progress,
         lock_timeout=lock_timeout,
+        owners=project.owners,
         options=choices.options(project.graph) if saved is None else saved.options,
         saved=saved,
     )

@@ -44,7 +44,7 @@ def show_plan(
     project = open_project(path, output)
     options = choices.options(project.graph)
     inventory = scan(project.graph, project.output, manifest_folder=project.folder)
-    plan = make_plan(project.graph, inventory, now=now, manifest=str(path), options=options)
+    plan = make_plan(project.graph, inventory, now=now, manifest=str(path), options=options, owners=project.owners)
     console = Console()
     if form == "json":
         console.result(render_plan_json(plan))

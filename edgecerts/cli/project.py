@@ -1,12 +1,16 @@
 """A manifest with its graph and its place: what plan and apply work with."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecerts.cli.manifest_file import read_manifest
 from edgecerts.desired import build_graph
 from edgecerts.desired.graph import Graph
+from edgecerts.errors import StorageError
 from edgecerts.manifest.model import Manifest
+
+_ROOT = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,12 +20,15 @@ class Project:
     Attributes:
         folder: the manifest's folder.
         output: the output folder.
+        owners: the users that folders of keys may belong to: this one, root, and the one who owns the manifest and so
+            says what is in them.
     """
 
     manifest: Manifest
     graph: Graph
     folder: Path
     output: Path
+    owners: frozenset[int]
 
 
 def open_project(path: Path, output: Path | None) -> Project:
@@ -40,4 +47,12 @@ def open_project(path: Path, output: Path | None) -> Project:
         graph=build_graph(manifest),
         folder=path.parent,
         output=output if output is not None else path.parent / manifest.output,
+        owners=frozenset({_ROOT, os.geteuid(), _owner_of(path)}),
     )
+
+
+def _owner_of(path: Path) -> int:
+    try:
+        return path.stat().st_uid
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from None

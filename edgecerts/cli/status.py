@@ -10,6 +10,7 @@ from edgecerts.desired.build import certificate_path
 from edgecerts.errors import ExitCode, UsageError
 from edgecerts.observed import scan
 from edgecerts.observed.inventory import State
+from edgecerts.observed.repository import find_tracked
 from edgecerts.observed.scan import scan_history
 from edgecerts.plan import make_plan
 from edgecerts.plan.options import suggest_address
@@ -20,6 +21,7 @@ from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
 from edgecerts.status.build import build_status
 from edgecerts.status.history import build_history, find_identities
+from edgecerts.status.tracked import PRIVATE_FILES
 
 
 def show_status(path: Path, output: Path | None, *, form: str, at: str | None, within: str | None) -> ExitCode:
@@ -36,8 +38,9 @@ def show_status(path: Path, output: Path | None, *, form: str, at: str | None, w
     soon = parse_duration(within, flag="--within") if within is not None else None
     project = open_project(path, output)
     inventory = scan(project.graph, project.output, manifest_folder=project.folder)
-    plan = make_plan(project.graph, inventory, now=now, manifest=str(path))
-    status = build_status(project.graph, inventory, plan, now=now, within=soon)
+    plan = make_plan(project.graph, inventory, now=now, manifest=str(path), owners=project.owners)
+    tracked = find_tracked(project.output, PRIVATE_FILES)
+    status = build_status(project.graph, inventory, plan, now=now, within=soon, tracked=tracked)
     console = Console()
     if form == "json":
         console.result(render_status_json(status))

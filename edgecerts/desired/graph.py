@@ -22,6 +22,11 @@ LOCAL_FOLDER = ".edgecerts"
 
 JOURNAL = f"{LOCAL_FOLDER}/journal.json"
 """Exists while a run publishes what it has committed to, and after it was interrupted in that."""
+STAGING_FOLDER = f"{LOCAL_FOLDER}/staging"
+"""Where what is being written lies until it gets its name."""
+
+REPLACED_FOLDER = f"{LOCAL_FOLDER}/replaced"
+"""Keeps private keys that were replaced or pruned."""
 
 LOG_FOLDER = "issued"
 

@@ -1,20 +1,36 @@
-"""Reading below one folder without ever leaving it through a symbolic link."""
+"""Reading below one folder without ever leaving it through a symbolic link.
 
+A folder is opened once and everything is read through its descriptor: another folder that takes its place meanwhile
+cannot be mixed with it.
+"""
+
+import contextlib
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from edgecerts.errors import StorageError
+
+T = TypeVar("T")
+
+FileId = tuple[int, int]
+"""Device and inode: what a file or folder is, whatever its names."""
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """No key, certificate or text of ours comes near this size; a log of 100,000 certificates is a few times larger."""
 
 MAX_LOG_BYTES = 1024 * 1024 * 1024
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHUNK = 64 * 1024
+
+_MOST_LOOKS = 5
+
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER = _ROOT | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -33,11 +49,129 @@ class NotReadableError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFile:
-    """A file's content with the permission bits of itself and of its folder."""
+    """A file's content with the permission bits of itself and of its folder.
+
+    Attributes:
+        status: what the system said of it when it was opened.
+    """
 
     data: bytes
-    mode: int
     folder_mode: int
+    status: os.stat_result
+
+    @property
+    def mode(self) -> int:
+        return stat.S_IMODE(self.status.st_mode)
+
+    @property
+    def links(self) -> int:
+        """How many names it has."""
+        return self.status.st_nlink
+
+    def is_same_file(self, status: os.stat_result) -> bool:
+        """Whether another name is one of this very file's."""
+        return os.path.samestat(self.status, status)
+
+
+class OpenFolder:
+    """A folder that is held open: all that is read from it is read from this very folder, whatever has its name by now.
+
+    Attributes:
+        status: what the system says of it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.status = os.fstat(descriptor)
+
+    @property
+    def id(self) -> FileId:
+        """What it is, whatever its name."""
+        return self.status.st_dev, self.status.st_ino
+
+    @property
+    def mode(self) -> int:
+        """Its permission bits."""
+        return stat.S_IMODE(self.status.st_mode)
+
+    def read(self, name: str, *, limit: int = MAX_FILE_BYTES) -> FoundFile | None:
+        """Reads one file.
+
+        Args:
+            name: without `/`.
+            limit: how many bytes it may have.
+
+        Returns:
+            None where there is no such file.
+
+        Raises:
+            NotReadableError: something is there and is not a plain, readable file.
+        """
+        try:
+            descriptor = os.open(name, _FILE, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return None
+        except PermissionError as error:
+            raise NotReadableError("this user may not read it", denied=True) from error
+        except OSError as error:
+            raise NotReadableError(_file_problem(error)) from error
+        try:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise NotReadableError("it is not a plain file")
+            data = _read_all(descriptor, found.st_size, limit)
+        finally:
+            os.close(descriptor)
+        return FoundFile(data=data, folder_mode=self.mode, status=found)
+
+    def names(self) -> list[str]:
+        """The sorted names in it.
+
+        Raises:
+            NotReadableError: they cannot be listed.
+        """
+        try:
+            return sorted(os.listdir(self._descriptor))
+        except OSError as error:
+            raise NotReadableError(str(error.strerror)) from error
+
+    @contextlib.contextmanager
+    def open_folder(self, name: str) -> Iterator["OpenFolder | None"]:
+        """Holds a folder in it open; None where there is none of that name.
+
+        Raises:
+            NotReadableError: something is there and is not a readable folder.
+        """
+        descriptor = self._descend(name)
+        if descriptor is None:
+            yield None
+            return
+        try:
+            yield OpenFolder(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def has(self, name: str, folder: "OpenFolder | None") -> bool:
+        """Whether a name still is what was opened by it: that folder, or nothing where there was nothing."""
+        found = self.look(name)
+        if found is None or folder is None:
+            return found is None and folder is None
+        return os.path.samestat(found, folder.status)
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What the system says of something in it, a symbolic link itself included; None where nothing can be seen."""
+        try:
+            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except OSError:
+            return None
+
+    def _descend(self, name: str) -> int | None:
+        try:
+            return os.open(name, _FOLDER, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise NotReadableError(f"the folder {name} {_folder_problem(error)}") from error
 
 
 class FolderReader:
@@ -53,19 +187,41 @@ class FolderReader:
             StorageError: it is there, and is not a folder that can be read.
         """
         try:
-            descriptor = self._open_folder("")
-            if descriptor is not None:
-                os.listdir(descriptor)
-                os.close(descriptor)
+            with self.open_folder() as folder:
+                there = folder is not None
+                if folder is not None:
+                    folder.names()
         except NotReadableError as error:
-            raise StorageError(error.problem) from error
-        except OSError as error:
-            raise StorageError(f"the output folder {self._root} cannot be read: {error.strerror}") from error
-        if descriptor is None and self._root.is_symlink():
+            raise StorageError(f"the output folder {self._root} cannot be read: {error.problem}") from error
+        if not there and self._root.is_symlink():
             raise StorageError(f"the output folder {self._root} is a symbolic link to nowhere")
 
+    @contextlib.contextmanager
+    def open_folder(self, path: str = "") -> Iterator[OpenFolder | None]:
+        """Holds a folder open, one step at a time from the root.
+
+        Args:
+            path: relative to the root, with `/`; empty for the root.
+
+        Returns:
+            None where it does not exist.
+
+        Raises:
+            NotReadableError: something is there and is not a readable folder.
+        """
+        descriptor = self._enter()
+        if descriptor is None:
+            yield None
+            return
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, descriptor)
+            folder: OpenFolder | None = OpenFolder(descriptor)
+            for step in path.split("/") if path else ():
+                folder = stack.enter_context(folder.open_folder(step)) if folder is not None else None
+            yield folder
+
     def read(self, path: str, *, limit: int = MAX_FILE_BYTES) -> FoundFile | None:
-        """Reads one file.
+        """Reads one file by its path.
 
         Args:
             path: relative to the root, with `/`.
@@ -77,75 +233,70 @@ class FolderReader:
         Raises:
             NotReadableError: something is there and is not a plain, readable file.
         """
-        folder, _, name = path.rpartition("/")
-        descriptor = self._open_folder(folder)
-        if descriptor is None:
-            return None
-        try:
-            return _read_file(descriptor, name, limit)
-        finally:
-            os.close(descriptor)
+        place, _, name = path.rpartition("/")
+        with self.open_folder(place) as folder:
+            return folder.read(name, limit=limit) if folder is not None else None
 
-    def names(self, folder: str) -> list[str]:
+    def names(self, path: str) -> list[str]:
         """The sorted names in a folder; none where it does not exist.
 
         Raises:
             NotReadableError: something is there and is not a readable folder.
         """
-        descriptor = self._open_folder(folder)
-        if descriptor is None:
-            return []
-        try:
-            return sorted(os.listdir(descriptor))
-        finally:
-            os.close(descriptor)
+        with self.open_folder(path) as folder:
+            return folder.names() if folder is not None else []
 
-    def _open_folder(self, path: str) -> int | None:
-        """A descriptor of a folder below the root, opened one step at a time; None where it does not exist."""
+    def _enter(self) -> int | None:
         try:
-            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            return os.open(self._root, _ROOT)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise NotReadableError(f"the output folder {self._root} cannot be read: {error.strerror}") from error
-        for step in path.split("/") if path else ():
-            try:
-                inner = os.open(step, _FOLDER, dir_fd=descriptor)
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                raise NotReadableError(f"the folder {step} {_folder_problem(error)}") from error
-            finally:
-                os.close(descriptor)
-            descriptor = inner
-        return descriptor
-
-
-def _read_file(folder: int, name: str, limit: int) -> FoundFile | None:
-    try:
-        descriptor = os.open(name, _FILE, dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    except PermissionError as error:
-        raise NotReadableError("this user may not read it", denied=True) from error
-    except OSError as error:
-        link = error.errno == errno.ELOOP
-        raise NotReadableError("it is a symbolic link" if link else str(error.strerror)) from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise NotReadableError("it is not a plain file")
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(limit + 1)
-        except OSError as error:
             raise NotReadableError(str(error.strerror)) from error
-        if len(data) > limit:
-            raise NotReadableError(f"it has more than {limit} bytes")
-        folder_mode = 0
-        with suppress(OSError):
-            folder_mode = stat.S_IMODE(os.fstat(folder).st_mode)
-        return FoundFile(data=data, mode=stat.S_IMODE(status.st_mode), folder_mode=folder_mode)
+
+
+def read_folder(parent: OpenFolder, name: str, read: Callable[[OpenFolder | None], T]) -> T:
+    """Reads what belongs together in a folder, so that files of two folders that were exchanged are never mixed.
+
+    Where another folder has the name by the end, it is read again; after a few times the last look stands, which is one
+    folder's as well.
+
+    Args:
+        parent: where the folder is.
+        name: its name.
+        read: reads from the folder that is held open; None where there is none.
+
+    Raises:
+        NotReadableError: something is there and is not a readable folder.
+    """
+    for _ in range(_MOST_LOOKS):
+        with parent.open_folder(name) as folder:
+            found = read(folder)
+            if parent.has(name, folder):
+                break
+    return found
+
+
+def _read_all(descriptor: int, size: int, limit: int) -> bytes:
+    """All of a file that has not more bytes than the limit; its size is what one read will probably give."""
+    parts: list[bytes] = []
+    left = limit + 1
+    try:
+        while left > 0 and (part := os.read(descriptor, min(max(size + 1, _CHUNK), left))):
+            parts.append(part)
+            left -= len(part)
+    except OSError as error:
+        raise NotReadableError(str(error.strerror)) from error
+    if left <= 0:
+        raise NotReadableError(f"it has more than {limit} bytes")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _file_problem(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a symbolic link"
+    # A socket cannot be opened at all, nor can a device without a driver.
+    return "it is not a plain file" if error.errno == errno.ENXIO else str(error.strerror)
 
 
 def _folder_problem(error: OSError) -> str:

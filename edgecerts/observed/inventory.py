@@ -5,7 +5,7 @@ Four states, never two: what cannot be read is not absent, and an encrypted key 
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from edgecerts.observed.issuance_log import LogEntry
@@ -35,11 +35,12 @@ class Observed(Generic[T_co]):
 
     Attributes:
         value: set exactly where the file is present.
-        mode: its permission bits; None where it is absent or could not be looked at.
+        mode: its permission bits; None where it is absent, could not be looked at, or has none that are kept.
         folder_mode: those of the folder it lies in.
         problem: what keeps it from being read, in words; set where it is locked or unreadable.
         damaged: it was read, and is not what it should be; else what is unreadable could not be looked at.
         encrypted: for a private key: it needs a password, wherever that could be seen.
+        linked: for a private key: its file has another name, so that what is done to it would be done to that, too.
     """
 
     state: State
@@ -49,9 +50,25 @@ class Observed(Generic[T_co]):
     problem: str | None = None
     damaged: bool = False
     encrypted: bool = False
+    linked: bool = False
 
 
 ABSENT: Observed[None] = Observed(state=State.ABSENT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FolderFacts:
+    """A folder of ours as it was found.
+
+    Attributes:
+        path: relative to the output folder; empty for that itself.
+        mode: its permission bits.
+        owner: the number of the user that it belongs to.
+    """
+
+    path: str
+    mode: int
+    owner: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +78,12 @@ class Leftover:
     Attributes:
         address: what its address would be.
         paths: our files in it.
-        certificate: its certificate.
+        private_key, certificate: those of our names in it.
     """
 
     address: str
     paths: tuple[str, ...]
+    private_key: Observed[KeyFacts]
     certificate: Observed[tuple[CertificateFacts, ...]]
 
     @property
@@ -99,9 +117,12 @@ class Inventory:
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
         damaged_log: those of them with lines that are no entries.
-        unreadable: folders and log files that are there and cannot be read; what they hold is not known.
+        unreadable: folders and log files that are there and cannot be read, and why; what they hold is not known.
         interrupted: an apply is publishing, or was interrupted in it.
         leftovers: folders that have the place and file names of ours, but belong to nothing in the graph.
+        folders: the output folder and the folders of the graph in it, as far as they are there and can be opened. They
+            do not count when two inventories are compared: `apply` makes some of them before it looks again.
+        keeps_modes: whether the file system keeps permissions as they are set. Where it does not, no file has a mode.
     """
 
     private_keys: Mapping[str, Observed[KeyFacts]]
@@ -110,9 +131,11 @@ class Inventory:
     also_trusted: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
     log: tuple[LogEntry, ...]
     log_files: tuple[str, ...]
-    unreadable: tuple[str, ...]
+    unreadable: Mapping[str, str]
     leftovers: tuple[Leftover, ...]
     interrupted: bool = False
+    folders: tuple[FolderFacts, ...] = field(default=(), compare=False)
+    keeps_modes: bool = field(default=True, compare=False)
     damaged_log: tuple[DamagedLog, ...] = ()
 
     @property

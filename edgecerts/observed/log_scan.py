@@ -1,9 +1,11 @@
 """From the folder of the issuance log to what stands in it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from edgecerts.desired.graph import LOG_FOLDER
 from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, NotReadableError
+from edgecerts.observed.hard_links import HARD_LINK
 from edgecerts.observed.inventory import DamagedLog
 from edgecerts.observed.issuance_log import LogEntry, parse_log
 
@@ -16,13 +18,13 @@ class FoundLog:
         entries: every readable line, in the order of the files.
         files: those that have anything in them, readable or not.
         damaged: those with lines that are no entries.
-        unreadable: files, or the whole folder, that cannot be read.
+        unreadable: files, or the whole folder, that cannot be read, and why.
     """
 
     entries: tuple[LogEntry, ...] = ()
     files: tuple[str, ...] = ()
     damaged: tuple[DamagedLog, ...] = ()
-    unreadable: tuple[str, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 def scan_log(reader: FolderReader) -> FoundLog:
@@ -30,21 +32,24 @@ def scan_log(reader: FolderReader) -> FoundLog:
     entries: list[LogEntry] = []
     files: list[str] = []
     damaged: list[DamagedLog] = []
-    unreadable: list[str] = []
+    unreadable: dict[str, str] = {}
     try:
         names = reader.names(LOG_FOLDER)
-    except NotReadableError:
-        return FoundLog(unreadable=(LOG_FOLDER,))
+    except NotReadableError as error:
+        return FoundLog(unreadable={LOG_FOLDER: error.problem})
     for path in (f"{LOG_FOLDER}/{name}" for name in names if name.endswith(".jsonl")):
         try:
             found = reader.read(path, limit=MAX_LOG_BYTES)
-        except NotReadableError:
-            unreadable.append(path)
+        except NotReadableError as error:
+            unreadable[path] = error.problem
             continue
-        if found is not None and found.data:
+        if found is not None and found.links > 1:
+            # It is added to where it lies, and so would be whatever else it is.
+            unreadable[path] = HARD_LINK
+        elif found is not None and found.data:
             files.append(path)
             parsed = parse_log(found.data.decode("utf-8", errors="replace"))
             entries.extend(parsed.entries)
             if parsed.damaged:
                 damaged.append(DamagedLog(path=path, lines=parsed.damaged, conflict=parsed.conflict))
-    return FoundLog(entries=tuple(entries), files=tuple(files), damaged=tuple(damaged), unreadable=tuple(unreadable))
+    return FoundLog(entries=tuple(entries), files=tuple(files), damaged=tuple(damaged), unreadable=unreadable)

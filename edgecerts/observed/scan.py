@@ -1,31 +1,25 @@
 """From an output folder to an inventory of facts."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from posixpath import basename, dirname
 
-from edgecerts.desired.graph import (
-    JOURNAL,
-    CertificateArtifact,
-    Graph,
-    PrivateKeyArtifact,
-    TextArtifact,
-    TrustArtifact,
-)
-from edgecerts.errors import InvalidCertificateError, InvalidKeyError
-from edgecerts.observed.folder_reader import FolderReader, FoundFile, NotReadableError
-from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
+from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, Graph, Identity
+from edgecerts.observed.file_systems import keeps_modes
+from edgecerts.observed.files import observe, observe_key, observe_text
+from edgecerts.observed.folder_reader import FileId, FolderReader, NotReadableError, OpenFolder, read_folder
+from edgecerts.observed.hard_links import OwnFiles
+from edgecerts.observed.inventory import FolderFacts, Inventory, Observed, State
+from edgecerts.observed.leftovers import scan_leftovers
 from edgecerts.observed.log_scan import FoundLog, scan_log
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
-from edgecerts.pki.private_keys import KeyFacts, is_encrypted, read_key_facts
+from edgecerts.pki.private_keys import KeyFacts
 
-T = TypeVar("T")
-
-_OUR_NAMES: Mapping[str, tuple[str, ...]] = {
-    "brokers": ("server.key", "server.pem", "ca.pem"),
-    "clients": ("client.key", "client.pem", "ca.pem"),
-}
+Parse = Callable[[bytes], tuple[CertificateFacts, ...]]
 
 
 def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
@@ -44,33 +38,32 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
     """
     reader = FolderReader(output)
     reader.check_root()
-    # Every identity has a copy of the same ca.pem.
-    parse_copies = functools.cache(parse_certificates)
+    folders, keeps = _scan_common_folders(reader, graph)
+    places: set[FileId] = set()
     keys: dict[str, Observed[KeyFacts]] = {}
     certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
-    texts: dict[str, Observed[str]] = {}
-    for artifact in graph.artifacts():
-        if isinstance(artifact, PrivateKeyArtifact):
-            keys[artifact.path] = _observe_key(reader, artifact.path)
-        elif isinstance(artifact, CertificateArtifact):
-            certificates[artifact.path] = _observe(reader, artifact.path, parse_certificates)
-        elif isinstance(artifact, TrustArtifact):
-            certificates[artifact.path] = _observe(reader, artifact.path, parse_copies)
-        elif isinstance(artifact, TextArtifact):
-            texts[artifact.path] = _observe(reader, artifact.path, _decode)
+    for files in _scan_identities(reader, graph):
+        keys |= files.private_keys
+        certificates |= files.certificates
+        folders += files.folders
+        places |= {files.place} if files.place is not None else set()
+    with reader.open_folder() as root:
+        texts = {artifact.path: observe_text(root, artifact.path) for artifact in graph.folder_files}
     log = scan_log(reader)
-    leftovers, unreadable_parents = _scan_leftovers(reader, graph)
+    leftovers, unreadable_parents = scan_leftovers(reader, graph, places)
     return Inventory(
-        private_keys=keys,
+        private_keys=keys if keeps else {path: _without_modes(found) for path, found in keys.items()},
         certificates=certificates,
         texts=texts,
         also_trusted=_scan_also_trusted(graph, manifest_folder),
         log=log.entries,
         log_files=log.files,
-        unreadable=(*log.unreadable, *unreadable_parents),
+        unreadable={**log.unreadable, **unreadable_parents},
         leftovers=leftovers,
         damaged_log=log.damaged,
         interrupted=_has_journal(reader),
+        folders=tuple(folders),
+        keeps_modes=keeps,
     )
 
 
@@ -94,49 +87,93 @@ def scan_history(output: Path, path: str) -> tuple[FoundLog, Observed[tuple[Cert
     """
     reader = FolderReader(output)
     reader.check_root()
-    return scan_log(reader), _observe(reader, path, parse_certificates)
-
-
-def _observe(reader: FolderReader, path: str, parse: Callable[[bytes], T]) -> Observed[T]:
     try:
-        found = reader.read(path)
-        if found is None:
-            return Observed(state=State.ABSENT)
-        return _present(found, parse(found.data))
+        with reader.open_folder(dirname(path)) as folder:
+            found = observe(folder, basename(path), parse_certificates)
     except NotReadableError as error:
-        return Observed(state=State.UNREADABLE, problem=error.problem)
-    except (InvalidCertificateError, UnicodeDecodeError) as error:
-        problem = error.message if isinstance(error, InvalidCertificateError) else "it is not UTF-8 text"
-        return Observed(state=State.UNREADABLE, problem=problem, damaged=True)
+        found = Observed(state=State.UNREADABLE, problem=error.problem)
+    return scan_log(reader), found
 
 
-def _observe_key(reader: FolderReader, path: str) -> Observed[KeyFacts]:
-    """Looks at a private key file. An encrypted key is never opened, so damage inside it is not seen here."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _IdentityFiles:
+    """The files of one identity, all from the same folder.
+
+    Attributes:
+        place: which folder that is; None where there is none, or none that can be opened.
+    """
+
+    private_keys: Mapping[str, Observed[KeyFacts]]
+    certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
+    folders: tuple[FolderFacts, ...] = ()
+    place: FileId | None = None
+
+
+def _scan_common_folders(reader: FolderReader, graph: Graph) -> tuple[list[FolderFacts], bool]:
+    """The folders that belong to no single identity, and whether permissions are kept in them."""
+    facts: list[FolderFacts] = []
+    keeps = True
+    parents = dict.fromkeys(dirname(identity.folder) for identity in graph.identities)
+    for path in dict.fromkeys(("", *parents, LOG_FOLDER, LOCAL_FOLDER)):
+        # What is no folder of ours is found where something is read from it.
+        with contextlib.suppress(NotReadableError), reader.open_folder(path) as folder:
+            facts += _facts(path, folder)
+            keeps = keeps_modes(folder) if path == LOCAL_FOLDER else keeps
+    return facts, keeps
+
+
+def _facts(path: str, folder: OpenFolder | None) -> tuple[FolderFacts, ...]:
+    return (FolderFacts(path=path, mode=folder.mode, owner=folder.status.st_uid),) if folder is not None else ()
+
+
+def _without_modes(found: Observed[KeyFacts]) -> Observed[KeyFacts]:
+    return replace(found, mode=None, folder_mode=None)
+
+
+def _scan_identities(reader: FolderReader, graph: Graph) -> Iterator[_IdentityFiles]:
+    """Each identity's files, from one folder that is opened once."""
+    # Every identity has a copy of the same ca.pem.
+    parse_copies = functools.cache(parse_certificates)
+    own = OwnFiles(reader)
+    for parent, group in itertools.groupby(graph.identities, key=lambda identity: dirname(identity.folder)):
+        identities = tuple(group)
+        try:
+            with reader.open_folder(parent) as folder:
+                for identity in identities:
+                    yield _scan_identity(folder, identity, parse_copies, own)
+        except NotReadableError as error:
+            yield from (_unreadable(identity, error) for identity in identities)
+
+
+def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles) -> _IdentityFiles:
+    def read(folder: OpenFolder | None) -> _IdentityFiles:
+        certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
+        certificates = {certificate: observe(folder, basename(certificate), parse_certificates)}
+        if trust is not None:
+            certificates[trust] = observe(folder, basename(trust), parse_copies)
+        key = identity.private_key.path
+        return _IdentityFiles(
+            private_keys={key: observe_key(folder, basename(key), own)},
+            certificates=certificates,
+            folders=_facts(identity.folder, folder),
+            place=folder.id if folder is not None else None,
+        )
+
+    if parent is None:
+        return read(None)
     try:
-        found = reader.read(path)
-        if found is None:
-            return Observed(state=State.ABSENT)
-        if is_encrypted(found.data):
-            return Observed(
-                state=State.LOCKED,
-                mode=found.mode,
-                folder_mode=found.folder_mode,
-                problem="it is encrypted",
-                encrypted=True,
-            )
-        return _present(found, read_key_facts(found.data))
+        return read_folder(parent, basename(identity.folder), read)
     except NotReadableError as error:
-        return Observed(state=State.LOCKED if error.denied else State.UNREADABLE, problem=error.problem)
-    except InvalidKeyError as error:
-        return Observed(state=State.UNREADABLE, problem=error.message, damaged=True)
+        return _unreadable(identity, error)
 
 
-def _present(found: FoundFile, value: T) -> Observed[T]:
-    return Observed(state=State.PRESENT, value=value, mode=found.mode, folder_mode=found.folder_mode)
-
-
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8")
+def _unreadable(identity: Identity, error: NotReadableError) -> _IdentityFiles:
+    """What an identity's files are where their folder cannot be opened."""
+    public = [identity.certificate.path] + ([identity.trust.path] if identity.trust else [])
+    return _IdentityFiles(
+        private_keys={identity.private_key.path: Observed(state=State.UNREADABLE, problem=error.problem)},
+        certificates={path: Observed(state=State.UNREADABLE, problem=error.problem) for path in public},
+    )
 
 
 def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observed[tuple[CertificateFacts, ...]]]:
@@ -145,42 +182,9 @@ def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observe
     found = {}
     for path in sorted(paths):
         place = manifest_folder / path
-        found[path] = _observe(FolderReader(place.parent), place.name, parse_certificates)
-    return found
-
-
-def _scan_leftovers(reader: FolderReader, graph: Graph) -> tuple[tuple[Leftover, ...], tuple[str, ...]]:
-    """Folders of brokers and clients that the manifest does not have (any more), and what cannot be read."""
-    managed = {identity.folder for identity in graph.identities}
-    leftovers: list[Leftover] = []
-    unreadable: list[str] = []
-    for parent, our_names in _OUR_NAMES.items():
         try:
-            folders = [f"{parent}/{name}" for name in reader.names(parent)]
-        except NotReadableError:
-            unreadable.append(parent)
-            continue
-        for folder in folders:
-            if folder in managed:
-                continue
-            try:
-                leftover = _scan_leftover(reader, folder, our_names)
-            except NotReadableError:
-                unreadable.append(folder)
-                continue
-            if leftover is not None:
-                leftovers.append(leftover)
-    return tuple(leftovers), tuple(unreadable)
-
-
-def _scan_leftover(reader: FolderReader, folder: str, our_names: tuple[str, ...]) -> Leftover | None:
-    present = set(reader.names(folder))
-    paths = tuple(f"{folder}/{our_name}" for our_name in our_names if our_name in present)
-    if not paths:
-        return None
-    parent, _, name = folder.partition("/")
-    return Leftover(
-        address=f"{parent.removesuffix('s')}/{name}",
-        paths=paths,
-        certificate=_observe(reader, f"{folder}/{our_names[1]}", parse_certificates),
-    )
+            with FolderReader(place.parent).open_folder() as folder:
+                found[path] = observe(folder, place.name, parse_certificates)
+        except NotReadableError as error:
+            found[path] = Observed(state=State.UNREADABLE, problem=error.problem)
+    return found

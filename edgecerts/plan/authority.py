@@ -21,6 +21,7 @@ from edgecerts.plan.identity_plan import (
     certificate_action,
     certificate_key_source,
     extra_certificates,
+    linked_key,
     note_declared_end,
     unreadable,
 )
@@ -60,7 +61,7 @@ def plan_authority(
     key = inventory.private_keys[identity.private_key.path]
     certificate = inventory.certificates[identity.certificate.path]
     replaced = options.replaces(identity.private_key)
-    forbidden = _new_key_obstacle(identity, unprotected)
+    forbidden = _new_key_obstacle(identity, key, unprotected)
     if certificate.value:
         remade = options.replaces(identity.certificate)
         return plan, _judge(plan, key, certificate.value, now, new_key=replaced, remade=remade, forbidden=forbidden)
@@ -308,8 +309,10 @@ def _block_both(plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None
     return NOT_JUDGED
 
 
-def _new_key_obstacle(identity: Identity, unprotected: Obstacle | None) -> Obstacle | None:
+def _new_key_obstacle(identity: Identity, key: Observed[KeyFacts], unprotected: Obstacle | None) -> Obstacle | None:
     """Why no new key may be made for this authority."""
+    if key.linked:
+        return linked_key(identity.private_key.path)
     if identity.fingerprint is not None:
         return _pinned(identity)
     return unprotected if identity.private_key.password is None else None

@@ -16,6 +16,7 @@ from edgecerts.plan.identity_plan import (
     IdentityPlan,
     certificate_key_source,
     extra_certificates,
+    linked_key,
     note_declared_end,
     unreadable,
 )
@@ -210,6 +211,9 @@ class EndEntityPlanner:
         reasons = tuple(dict.fromkeys(reasons))
         period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
         obstacle = self._request_obstacle(identity) or self._issuer.obstacle
+        if key.linked:
+            # Nobody may ask for it either: the old file would be moved and closed, and with it whatever else it is.
+            obstacle = linked_key(identity.private_key.path)
         if obstacle is None and identity.private_key.password is None:
             obstacle = self._unprotected
         certificate = self._inventory.certificates[identity.certificate.path]

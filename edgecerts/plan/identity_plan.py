@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from edgecerts.desired.graph import Artifact, CertificateArtifact, Identity
+from edgecerts.observed.hard_links import COPY_IT, HARD_LINK
 from edgecerts.observed.inventory import Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
@@ -94,8 +95,10 @@ class IdentityPlan:
         self.add(artifact, private_key_action(reasons), *reasons)
 
     def damaged_key(self, found: Observed[KeyFacts]) -> Obstacle:
-        """A private key file that is no key: never replaced by itself."""
+        """A private key file that is no key, or not only ours: never replaced by itself."""
         identity = self.identity
+        if found.linked:
+            return linked_key(identity.private_key.path)
         asked = "" if identity.address == "ca" else f", or ask for a new one: --replace {identity.private_key.address}"
         return Obstacle(
             code=BlockCode.CORRUPT,
@@ -154,6 +157,11 @@ def note_declared_end(plan: IdentityPlan, facts: CertificateFacts) -> None:
         f"is due, but a renewal could not move its end, {facts.not_after:%Y-%m-%d}: the manifest declares it",
         hint="write a later `not_after`, or `validity` in its place",
     )
+
+
+def linked_key(path: str) -> Obstacle:
+    """A private key file with another name: its permissions and its content are those of that name, too."""
+    return Obstacle(code=BlockCode.CORRUPT, message=f"{path} is left as it is: {HARD_LINK}", hint=COPY_IT)
 
 
 def unreadable(path: str, found: Observed[object]) -> Obstacle | None:

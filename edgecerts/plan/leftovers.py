@@ -27,7 +27,8 @@ def plan_leftovers(
     for leftover in inventory.leftovers:
         facts = leftover.certificate.value[0] if leftover.certificate.value else None
         ours = facts is not None and issuer.judged and not issuer.issuer_reasons(facts)
-        if prune and ours:
+        # What is done to a key with another name would be done to that, too.
+        if prune and ours and not leftover.private_key.linked:
             changes.extend(_deletions(leftover))
         else:
             staying.extend(leftover.paths)

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import chain
 
 from edgecerts.desired.graph import LOG_ADDRESS, LOG_FOLDER
+from edgecerts.observed.hard_links import COPY_IT, HARD_LINK
 from edgecerts.observed.inventory import DamagedLog, Inventory
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -26,7 +27,7 @@ def check_log(inventory: Inventory, changes: Iterable[Change], now: datetime) ->
         changes: those of the log.
         now: certificates that have ended contradict nobody any more.
     """
-    unreadable = (path for path in inventory.unreadable if path.partition("/")[0] == LOG_FOLDER)
+    unreadable = {path: why for path, why in inventory.unreadable.items() if path.partition("/")[0] == LOG_FOLDER}
     yield from check_readable(unreadable, inventory.damaged_log)
     here = _certificates_here(inventory)
     yield from _other_than_the_certificate(inventory.log, here)
@@ -34,18 +35,19 @@ def check_log(inventory: Inventory, changes: Iterable[Change], now: datetime) ->
     yield from _shared_serials(inventory.log, here, records, now)
 
 
-def check_readable(unreadable: Iterable[str], damaged: Iterable[DamagedLog]) -> Iterator[Remark]:
+def check_readable(unreadable: Mapping[str, str], damaged: Iterable[DamagedLog]) -> Iterator[Remark]:
     """What of the log cannot be read.
 
     Args:
-        unreadable: its files, or its folder.
+        unreadable: its files, or its folder, and why.
         damaged: files with lines that are no entries.
     """
-    for path in unreadable:
+    for path, problem in unreadable.items():
+        mended = COPY_IT if problem == HARD_LINK else "make it a plain file that this user may read and write"
         yield _remark(
-            NoticeCode.LOG_DAMAGED,
-            f"{path} cannot be read, so nobody knows which certificates are on record",
-            hint="put a plain file that this user may read in its place; until then nothing is recorded",
+            NoticeCode.LOG_UNREADABLE,
+            f"{path} cannot be used, and nothing is signed without a line in it: {problem}",
+            hint=mended,
         )
     yield from map(_damaged, damaged)
 

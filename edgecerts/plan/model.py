@@ -164,10 +164,11 @@ class Change:
 
 @enum.unique
 class HazardCode(enum.StrEnum):
-    """What `apply` refuses unless it is allowed by name. The first two refuse the whole run."""
+    """What `apply` refuses unless it is allowed by name. All but the last refuse the whole run."""
 
     CA_REPLACED = "ca-replaced"
     CLOCK_BEHIND = "clock-behind"
+    INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
 
     @property
@@ -211,6 +212,11 @@ class NoticeCode(enum.StrEnum):
     INTERRUPTED = "interrupted"
     NOT_JUDGED = "not-judged"
     NOT_YET_VALID = "not-yet-valid"
+    INSECURE_FOLDER = "insecure-folder"
+    FOLDER_GROUP_WRITABLE = "folder-group-writable"
+    MODES_NOT_KEPT = "modes-not-kept"
+    LOG_UNREADABLE = "log-unreadable"
+    UNREADABLE = "unreadable"
     STILL_VALID = "still-valid"
     IDENTITY_CHANGED = "identity-changed"
     ED25519_KEY = "ed25519-key"
@@ -294,7 +300,8 @@ class Plan:
         changes: one for each artifact of the graph, no-ops included, then one for each that is deleted. One for the log
             stands before those that might replace what it records, and only where it lacks a line: nobody declares it,
             and it grows with whatever is issued.
-        hazards: what was found, also where it is allowed; its address is an identity, or `ca` for the whole run.
+        hazards: what was found, also where it is allowed; its address is an identity; for the whole run `ca` or
+            `folder`.
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.

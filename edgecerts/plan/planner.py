@@ -8,6 +8,7 @@ from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.end_entity import EndEntityPlanner
+from edgecerts.plan.folder_checks import find_insecure_folders, name_some, note_folders, note_unreadable
 from edgecerts.plan.folder_files import committed_keys, keys_unprotected, plan_folder_file
 from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence, find_replaced_authority
 from edgecerts.plan.identity_plan import IdentityPlan
@@ -22,12 +23,17 @@ from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
 _EARLY_WARNING = timedelta(days=365)
-_MOST_NAMED = 5
 DEFAULTS = PlanOptions()
 
 
 def make_plan(
-    graph: Graph, inventory: Inventory, *, now: datetime, manifest: str, options: PlanOptions = DEFAULTS
+    graph: Graph,
+    inventory: Inventory,
+    *,
+    now: datetime,
+    manifest: str,
+    options: PlanOptions = DEFAULTS,
+    owners: Container[int] | None = None,
 ) -> Plan:
     """Compares what should exist with what does.
 
@@ -37,10 +43,52 @@ def make_plan(
         now: the one moment of this run, in UTC.
         manifest: the manifest's name, for the reader.
         options: what the user asked for.
+        owners: the numbers of the users that our folders may belong to; None where that is not judged.
 
     Returns:
         the whole plan: the same for the same arguments, every time.
     """
+    plans, issuer, replaced = _plan_identities(graph, inventory, options, now)
+    leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
+    changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
+    addresses = {str(change.address) for change in changes}
+    blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
+    identities = {change.address.identity for change in changes}
+    hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
+    written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
+    files, blocked_files = _plan_folder_files(graph, inventory, written)
+    log = plan_records(graph, inventory, issuer=issuer, now=now)
+    changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
+    blocked_addresses = {remark.address for remark in blocked}
+    insecure = find_insecure_folders(inventory, owners) if owners is not None else None
+    writes = bool(select_pending(changes, blocked_addresses, ()))
+    hazards = (insecure, *hazards) if insecure is not None and writes else hazards
+    pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
+    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
+    return Plan(
+        created_at=now,
+        manifest=manifest,
+        changes=changes,
+        hazards=hazards,
+        allowed=options.allow,
+        blocked=blocked,
+        notices=(
+            *_concerning(identities, notices, options),
+            *check_log(inventory, log, now),
+            *note_folders(inventory, insecure if not writes else None),
+            *note_unreadable(inventory),
+        ),
+        needs=tuple(find_needs(graph, inventory, pending)),
+        unmanaged=unmanaged,
+        deliver=plan_deliveries(graph.end_entities, pending),
+        new_keys=find_new_keys(pending),
+    )
+
+
+def _plan_identities(
+    graph: Graph, inventory: Inventory, options: PlanOptions, now: datetime
+) -> tuple[list[IdentityPlan], IssuerView, str | None]:
+    """The authority's plan and those below it, the authority as it will be, and what shows that it is another one."""
     evidence = tuple(find_evidence(graph, inventory))
     unprotected = keys_unprotected(inventory)
     root, issuer = plan_authority(
@@ -57,33 +105,12 @@ def make_plan(
         now=now,
     )
     leaves = (_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities)
-    plans = [root, *leaves]
-    leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
-    changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
-    addresses = {str(change.address) for change in changes}
-    blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
-    identities = {change.address.identity for change in changes}
-    hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
-    refusals = tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
-    written = select_pending(changes, {remark.address for remark in blocked}, refusals)
-    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
-    files, blocked_files = _plan_folder_files(graph, inventory, written)
-    log = plan_records(graph, inventory, issuer=issuer, now=now)
-    changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
-    pending = select_pending(changes, {remark.address for remark in blocked}, refusals)
-    return Plan(
-        created_at=now,
-        manifest=manifest,
-        changes=changes,
-        hazards=hazards,
-        allowed=options.allow,
-        blocked=blocked,
-        notices=(*_concerning(identities, notices, options), *check_log(inventory, log, now)),
-        needs=tuple(find_needs(graph, inventory, pending)),
-        unmanaged=unmanaged,
-        deliver=plan_deliveries(graph.end_entities, pending),
-        new_keys=find_new_keys(pending),
-    )
+    return [root, *leaves], issuer, replaced
+
+
+def _refused(hazards: Iterable[Remark], options: PlanOptions) -> tuple[Remark, ...]:
+    """The hazards that nobody allowed."""
+    return tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
 
 
 def _plan_end_entity(
@@ -128,7 +155,7 @@ def _plan_folder_files(
 
 
 def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:
-    """The changes that were asked for, with what they depend on: the authority, and later the folder and the log."""
+    """The changes that were asked for, with what they depend on: the authority and the folder's files."""
     if not options.targets:
         return changes
     identities = {target for target in options.targets if target.count("/") < 2} | {"ca", "folder"}
@@ -192,11 +219,9 @@ def _notices(
 
 
 def _not_compared(paths: Sequence[str]) -> str:
-    named, rest = ", ".join(paths[:_MOST_NAMED]), len(paths) - _MOST_NAMED
     if len(paths) == 1:
-        return f"{named} is locked, and so not compared with its certificate"
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return f"{named}{more} are locked, and so not compared with their certificates"
+        return f"{paths[0]} is locked, and so not compared with its certificate"
+    return f"{name_some(paths)} are locked, and so not compared with their certificates"
 
 
 def _ends_soon(graph: Graph, issuer: IssuerView, now: datetime) -> Remark | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from edgecerts.plan.model import Action, Change, Plan, Remark
+from edgecerts.plan.model import Action, Change, HazardCode, Plan, Remark
 from edgecerts.report.change_lines import (
     Obstruction,
     file_line,
@@ -82,7 +82,8 @@ def _changes(plan: Plan, style: Style, *, show_all: bool) -> Iterator[str]:
         if (remark := remarks.get(str(change.address))) is not None
     }
     again = repeated(blocked)
-    refused = {hazard.address: hazard.code for hazard in plan.refusals if hazard.address != "ca"}
+    single = (hazard for hazard in plan.refusals if not HazardCode(hazard.code).refuses_everything)
+    refused = {hazard.address: hazard.code for hazard in single}
 
     def lines_of(change: Change) -> Iterator[str]:
         obstruction = blocked.get(change.address)

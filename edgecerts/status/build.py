@@ -13,7 +13,7 @@ from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
-from edgecerts.plan.model import Action, Change, NoticeCode, Plan, ReasonCode, Remark
+from edgecerts.plan.model import Action, Change, HazardCode, NoticeCode, Plan, ReasonCode, Remark
 from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.status.model import (
     CertificateSummary,
@@ -23,6 +23,13 @@ from edgecerts.status.model import (
     Status,
     StatusRow,
     UnmanagedFolder,
+)
+from edgecerts.status.tracked import (
+    Tracked,
+    is_exposed,
+    notices_on_repository,
+    remark_on_key,
+    remarks_on_others,
 )
 
 _MENDED = {
@@ -45,9 +52,18 @@ _SHOWN = frozenset(
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
         NoticeCode.INTERRUPTED,
+        NoticeCode.FOLDER_GROUP_WRITABLE,
+        NoticeCode.MODES_NOT_KEPT,
+        NoticeCode.UNREADABLE,
     )
 )
 """Notices of a plan that are about what exists, and not about what is planned."""
+
+
+_FOLDER_FINDINGS = frozenset(
+    code.value for code in (NoticeCode.INSECURE_FOLDER, NoticeCode.LOG_UNREADABLE, NoticeCode.LOG_CONTRADICTION)
+)
+"""Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,12 +78,20 @@ class _Context:
     refusals: Mapping[str, list[Remark]]
     notices: Mapping[str, list[Remark]]
     pending: frozenset[Address]
+    insecure: bool
+    tracked: Tracked
     now: datetime
     within: timedelta | None
 
 
 def build_status(
-    graph: Graph, inventory: Inventory, plan: Plan, *, now: datetime, within: timedelta | None = None
+    graph: Graph,
+    inventory: Inventory,
+    plan: Plan,
+    *,
+    now: datetime,
+    within: timedelta | None = None,
+    tracked: Tracked = None,
 ) -> Status:
     """Says how everything is that should exist.
 
@@ -77,11 +101,12 @@ def build_status(
         plan: made from both for the same `now`, without options.
         now: the one moment of this run, in UTC.
         within: certificates that end within this time are findings, too.
+        tracked: the `PRIVATE_FILES` that git has.
 
     Returns:
         the same status for the same arguments, every time.
     """
-    context = _build_context(graph, inventory, plan, now, within)
+    context = _build_context(graph, inventory, plan, now, within, tracked)
     return Status(
         created_at=now,
         manifest=plan.manifest,
@@ -89,18 +114,22 @@ def build_status(
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
-            *(remark for remark in plan.notices if remark.code == NoticeCode.LOG_CONTRADICTION.value),
+            *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in _FOLDER_FINDINGS),
+            *remarks_on_others(inventory, tracked),
         ),
         notices=(
             *(remark for remark in plan.notices if remark.code in _SHOWN),
             *_folder_notice(plan, context.pending),
             *_log_notice(plan, context.pending),
+            *notices_on_repository(tracked),
         ),
         unmanaged=tuple(_build_unmanaged(leftover, context) for leftover in inventory.leftovers),
     )
 
 
-def _build_context(graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None) -> _Context:
+def _build_context(
+    graph: Graph, inventory: Inventory, plan: Plan, now: datetime, within: timedelta | None, tracked: Tracked
+) -> _Context:
     certificates = inventory.certificates[graph.authorities[0].certificate.path].value
     changes = defaultdict(list)
     for change in plan.changes:
@@ -114,6 +143,8 @@ def _build_context(graph: Graph, inventory: Inventory, plan: Plan, now: datetime
         refusals=_by_identity(plan.refusals),
         notices=_by_identity(plan.notices),
         pending=frozenset(change.address for change in plan.pending),
+        insecure=any(hazard.code == HazardCode.INSECURE_FOLDER.value for hazard in plan.refusals),
+        tracked=tracked,
         now=now,
         within=within,
     )
@@ -142,7 +173,7 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
         certificate=_summarise(look.facts, context.now) if look.facts else None,
         reasons=look.reasons,
         remarks=remarks,
-        hint=_hint(look, remarks, {change.action for change in pending}),
+        hint=_hint(look, remarks, {change.action for change in pending}, insecure=context.insecure),
     )
 
 
@@ -163,6 +194,9 @@ def _look(identity: Identity, context: _Context) -> Look:
         reasons=tuple(reasons),
         blocked=tuple(context.blocked.get(identity.address, ())),
         refusals=tuple(context.refusals.get(identity.address, ())),
+        key_tracked=is_exposed(
+            identity.private_key.path, inventory.private_keys[identity.private_key.path], context.tracked
+        ),
         stuck=any(change.action is not Action.NO_OP and change.address not in context.pending for change in changes),
         now=context.now,
         within=context.within,
@@ -182,11 +216,11 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
     return tuple(FileReason(path=identity.certificate.path, reason=reason) for reason in check_expiry(given))
 
 
-def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action]) -> str | None:
+def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action], *, insecure: bool) -> str | None:
     """What the next apply does; or where to look, where nothing else says so."""
     mended = next((hint for action, hint in _MENDED.items() if action in pending), None)
     if mended is None and (look.stuck or not look.judged) and all(remark.hint is None for remark in remarks):
-        return "look at ca first: until that is mended, nothing else is"
+        return f"look at {'the folder' if insecure else 'ca'} first: until that is mended, nothing else is"
     return mended
 
 
@@ -197,6 +231,8 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
         if (remark.code, remark.message) not in said:
             said.add((remark.code, remark.message))
             yield remark
+    if look.key_tracked:
+        yield remark_on_key(look.identity)
     address, facts = look.identity.address, look.facts
     explaining = [remark for remark in context.notices.get(address, ()) if remark.code in _EXPLAINING]
     yield from explaining

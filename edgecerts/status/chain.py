@@ -31,6 +31,7 @@ class Look:
         judged: whether it is known which authority is here.
         reasons: of all its files, with those that the dates alone give.
         blocked, refusals: the plan's remarks about this identity.
+        key_tracked: git has the private key, and it is not encrypted.
         stuck: something would have to change, and apply would not do it.
         within: how early an end is a finding; None for no more than its renewal window.
     """
@@ -44,6 +45,7 @@ class Look:
     reasons: tuple[FileReason, ...]
     blocked: tuple[Remark, ...]
     refusals: tuple[Remark, ...]
+    key_tracked: bool
     stuck: bool
     now: datetime
     within: timedelta | None
@@ -113,8 +115,8 @@ def is_foreign(look: Look) -> bool:
 
 
 def is_exposed(look: Look) -> bool:
-    """The private key is open to others, or is not encrypted as declared."""
-    return bool(look.codes & _EXPOSED)
+    """The private key is open to others, is not encrypted as declared, or stands in a repository for all to read."""
+    return bool(look.codes & _EXPOSED) or look.key_tracked
 
 
 def is_blocked(look: Look) -> bool:

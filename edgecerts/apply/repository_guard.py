@@ -1,0 +1,87 @@
+"""No private key that is not encrypted is written where git would take it into a repository."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgecerts.desired.folder_files import GITIGNORE
+from edgecerts.desired.graph import LOCAL_FOLDER, REPLACED_FOLDER, LeftoverArtifact, PrivateKeyArtifact
+from edgecerts.errors import StorageError
+from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules
+from edgecerts.plan.model import Action, Change
+
+_KEPT = f"{REPLACED_FOLDER}/x"
+"""Stands for every key that is moved out of the way."""
+
+
+@dataclass
+class RepositoryGuard:
+    """Asks git once, about all keys of a run, before the first of them is written.
+
+    Attributes:
+        output: the output folder.
+        changes: what this run is going to do.
+    """
+
+    output: Path
+    changes: Iterable[Change]
+    _problems: dict[str, StorageError] | None = field(default=None, repr=False)
+
+    def check(self, change: Change) -> None:
+        """Checks a change before it is made, and after the folder's own `.gitignore` is in its place.
+
+        Raises:
+            StorageError: it would leave a private key where git would take it in.
+        """
+        places = tuple(_exposed_places(change))
+        if not places:
+            return
+        if self._problems is None:
+            wanted = (place for other in self.changes for place in _exposed_places(other))
+            self._problems = check_keys_ignored(self.output, wanted)
+        problem = next((self._problems[place] for place in places if place in self._problems), None)
+        if problem is not None:
+            raise problem
+
+
+def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageError]:
+    """Finds the paths that git does not ignore.
+
+    Args:
+        output: the output folder.
+        paths: of private keys that are going to be written, and are not encrypted.
+
+    Returns:
+        by path what is wrong. Nothing, outside a work tree and where git cannot be asked: our own `.gitignore` stands.
+    """
+    rules = find_ignore_rules(output, dict.fromkeys(paths))
+    if rules is None or isinstance(rules, Unknown):
+        return {}
+    return {path: _problem(path, rule) for path, rule in rules.items() if rule is None or rule.lets_in}
+
+
+def _exposed_places(change: Change) -> Iterator[str]:
+    """Where a change leaves a private key that is not, or may not be, encrypted."""
+    artifact = change.artifact
+    if isinstance(artifact, PrivateKeyArtifact) and change.action in (Action.CREATE, Action.REKEY):
+        if artifact.password is None:
+            yield artifact.path
+        if artifact.password is None or change.action is Action.REKEY:
+            yield _KEPT
+    elif isinstance(artifact, LeftoverArtifact) and artifact.is_private_key and change.action is Action.DELETE:
+        yield _KEPT
+
+
+def _problem(path: str, rule: IgnoreRule | None) -> StorageError:
+    kept = path == _KEPT
+    line = f"/{LOCAL_FOLDER}/" if kept else f"/{path}"
+    why = f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
+    # The last line that fits decides.
+    mended = f"write {line} at the end of {GITIGNORE} in the output folder"
+    if kept:
+        what = f"{LOCAL_FOLDER}/, where private keys lie while they are written and after they are replaced"
+        return StorageError(f"git would take in {what}; {why}", hint=mended)
+    return StorageError(
+        f"{path} would not be encrypted, and git would take it in; {why}",
+        hint=f"{mended}; or declare `password`, so that the key is encrypted",
+    )
