@@ -61,3 +61,47 @@ def test_a_line_of_the_log_that_was_torn_is_written_again_whole(
     log.write_text(whole[: len(whole) // 2])
     project.apply()
     assert whole.rstrip("\n") in log.read_text().splitlines()
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, *methods: str) -> list[str]:
+    """Which of these calls are made from now on, in order."""
+    made: list[str] = []
+
+    def watch(method: str) -> None:
+        original = getattr(FileSystem, method)
+
+        def call(self: FileSystem, *arguments: object) -> object:
+            made.append(method)
+            return original(self, *arguments)
+
+        monkeypatch.setattr(FileSystem, method, call)
+
+    for method in methods:
+        watch(method)
+    return made
+
+
+def test_what_a_killed_run_did_is_on_the_disk_before_anything_is_built_on_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal of a killed process can be seen, and a power cut may still take it away."""
+    project.write(SMALL)
+    project.apply()
+    interrupt(project, monkeypatch, Sync.JOURNAL, "--replace", "broker/plant-a")
+    made = calls_of(monkeypatch, "sync_all", "exchange", "rename")
+    project.run("apply", "--replace", "client/MyEACM")
+    assert made[0] == "sync_all"
+    made.clear()
+    project.run("apply", "--replace", "client/MyEACM")
+    assert made[0] != "sync_all"
+
+
+def test_a_run_that_was_killed_before_it_staged_anything_is_noticed_by_its_name_in_the_lock(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    project.apply()
+    (project.output / ".edgecerts/lock").write_text("process 4711")
+    made = calls_of(monkeypatch, "sync_all", "exchange", "rename")
+    project.run("apply", "--replace", "client/MyEACM")
+    assert made[0] == "sync_all"

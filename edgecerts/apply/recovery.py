@@ -7,10 +7,13 @@ from edgecerts.apply.publication import is_staged, publish, settle, sync_publish
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
 
 
-def recover(folder: OutputFolder) -> bool:
+def recover(folder: OutputFolder, *, was_killed: bool) -> bool:
     """Brings the output folder to the state before or after an interrupted transaction. For the holder of the lock.
 
     May itself be interrupted at any point, and is then done again.
+
+    Args:
+        was_killed: the last run was, whether or not anything shows where.
 
     Returns:
         whether a transaction was finished.
@@ -20,6 +23,9 @@ def recover(folder: OutputFolder) -> bool:
     """
     with reporting(JOURNAL):
         journal = read_journal(folder)
+        if was_killed or journal is not None or _has_staged(folder):
+            # It can be seen, and the disk may not have it yet. What is built on it would outlive it in a power cut.
+            folder.sync_all()
     if journal is not None:
         _finish(folder, journal)
     with reporting(JOURNAL):
@@ -38,6 +44,11 @@ def discard_staged(folder: OutputFolder) -> None:
     with folder.existing(STAGING_FOLDER) as staging:
         for name in folder.system.names(staging) if staging is not None else ():
             folder.remove_tree(name, staging or 0)
+
+
+def _has_staged(folder: OutputFolder) -> bool:
+    with folder.existing(STAGING_FOLDER) as staging:
+        return staging is not None and bool(folder.system.names(staging))
 
 
 def _finish(folder: OutputFolder, journal: Journal) -> None:

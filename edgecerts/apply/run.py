@@ -113,9 +113,9 @@ def run_apply(run: Run) -> ApplyReport:
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
-        locked(folder, holder=_holder(run), timeout=run.lock_timeout),
+        locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder)
+        recovered = recover(folder, was_killed=was_killed)
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -198,8 +198,11 @@ def _tidy(run: Run) -> None:
     staging = run.output / STAGING_FOLDER
     with contextlib.suppress(OSError, StorageError):
         if any(staging.iterdir()):
-            with open_output(run.output, run.system) as folder, locked(folder, holder=_holder(run), timeout=0):
-                recover(folder)
+            with (
+                open_output(run.output, run.system) as folder,
+                locked(folder, holder=_holder(run), timeout=0) as was_killed,
+            ):
+                recover(folder, was_killed=was_killed)
 
 
 def _holder(run: Run) -> str:

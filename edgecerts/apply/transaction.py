@@ -103,6 +103,8 @@ class Transaction:
         try:
             with reporting(draft.folder or draft.path(draft.files[0].name)):
                 is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
+                if is_folder:
+                    self._make_staged(path)
             for file in draft.files:
                 with reporting(draft.path(file.name)):
                     self._write(f"{path}/{file.name}" if is_folder else path, file)
@@ -137,6 +139,11 @@ class Transaction:
         """Removes what is staged, unless a journal says that it will be needed."""
         if self.is_finished:
             self._drop(self._place)
+
+    def _make_staged(self, path: str) -> None:
+        """Where these folders are is said on disk once for all of them, before the commit."""
+        with self._folder.open_for(path) as (place, name):
+            self._system.close(self._folder.make_folder(name, place))
 
     def _is_absent(self, folder: str) -> bool:
         with self._folder.existing(folder) as descriptor:
