@@ -21,6 +21,7 @@ from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
+from edgecerts.plan.model import ReasonCode
 from edgecerts.report.status_json import render_status_json
 from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
