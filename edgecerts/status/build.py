@@ -26,7 +26,7 @@ from edgecerts.status.model import (
 )
 from edgecerts.status.tracked import (
     Tracked,
-    is_exposed,
+    is_key_tracked,
     notices_on_repository,
     remark_on_key,
     remarks_on_others,
@@ -195,7 +195,7 @@ def _look(identity: Identity, context: _Context) -> Look:
         reasons=tuple(reasons),
         blocked=tuple(context.blocked.get(identity.address, ())),
         refusals=tuple(context.refusals.get(identity.address, ())),
-        key_tracked=is_exposed(
+        key_tracked=is_key_tracked(
             identity.private_key.path, inventory.private_keys[identity.private_key.path], context.tracked
         ),
         stuck=any(change.action is not Action.NO_OP and change.address not in context.pending for change in changes),

@@ -26,7 +26,7 @@ Tracked = frozenset[str] | Unknown | None
 """What git has of these files; None where the output folder is in no work tree."""
 
 
-def is_exposed(path: str, found: Observed[KeyFacts], tracked: Tracked) -> bool:
+def is_key_tracked(path: str, found: Observed[KeyFacts], tracked: Tracked) -> bool:
     """Whether git has a private key that is not encrypted. What cannot be looked into is not accused."""
     return isinstance(tracked, frozenset) and path in tracked and found.state is State.PRESENT
 
@@ -46,7 +46,7 @@ def remarks_on_others(inventory: Inventory, tracked: Tracked) -> Iterator[Remark
         return
     for leftover in inventory.leftovers:
         for path in leftover.paths:
-            if is_exposed(path, leftover.private_key, tracked):
+            if is_key_tracked(path, leftover.private_key, tracked):
                 yield _remark(leftover.address, path, "where its certificate can still connect, remove its user")
     local = sorted(path for path in tracked if path.startswith(f"{LOCAL_FOLDER}/"))
     if local:
