@@ -16,7 +16,7 @@ from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import open_output
 from edgecerts.errors import EdgecertsError, ExitCode
 from tests.crash_model.disk import Call, Disk, Fates, Kind, Tree, replay
-from tests.crash_model.invariants import Story, find_all, find_wide, identities, version_of, visible_keys
+from tests.crash_model.invariants import Story, find_all, find_unlogged, find_wide, identities, version_of, visible_keys
 from tests.crash_model.recorder import QuickFileSystem, Recorder, read_disk, write_disk
 from tests.crash_model.scenarios import OUTPUT, Scenario
 from tests.histories import quick_encryption
@@ -171,6 +171,7 @@ class Bench:
             now = {folder: frozenset({version_of(tree, folder)}) for folder, _ in identities(tree)}
             yield from find_all(tree, replace(story, versions=now), recovered=True)
             yield from find_wide(tree, None)
+            yield from find_unlogged(tree, None)
             yield from (f"{folder} is still there" for folder in self.scenario.pruned if version_of(tree, folder))
             recorder = Recorder(above, disk, lacking=self.scenario.lacking)
             report = self.scenario.run(above, recorder, again=True)

@@ -130,12 +130,17 @@ def find_mixed_pairs(tree: Tree) -> Iterator[str]:
             yield f"{folder} holds a certificate beside another authority's"
 
 
-def find_unlogged(tree: Tree) -> Iterator[str]:
-    """No certificate is visible that is not in the log."""
+def find_unlogged(tree: Tree, story: Story | None) -> Iterator[str]:
+    """No certificate is visible that is not in the log, but those that had been like this before."""
     logged = {digest for _, digest in _logged(tree)}
+    was_visible = _certificates(story.before) if story is not None else {}
+    was_logged = {digest for _, digest in _logged(story.before)} if story is not None else set()
     for path, found in _certificates(tree).items():
         for certificate in certificates_of(found.content)[:1]:
-            if certificate.fingerprint(hashes.SHA256()).hex() not in logged:
+            digest = certificate.fingerprint(hashes.SHA256()).hex()
+            if path in was_visible and found.content == was_visible[path].content and digest not in was_logged:
+                continue
+            if digest not in logged:
                 yield f"{path} is visible and not in the log"
 
 
@@ -233,7 +238,7 @@ def find_all(tree: Tree, story: Story, *, recovered: bool) -> list[str]:
     """Everything that is wrong with what a reader finds after a crash, or after it was recovered from."""
     return [
         *find_mixed_pairs(tree),
-        *find_unlogged(tree),
+        *find_unlogged(tree, story),
         *find_repeated_serials(tree),
         *find_partial(tree, story, recovered=recovered),
         *find_unknown_versions(tree, story.versions),

@@ -194,6 +194,12 @@ def cloned(above: Path) -> None:
     shutil.rmtree(above / OUTPUT / ".edgecerts")
 
 
+def unlogged(above: Path) -> None:
+    """The log was lost."""
+    small(above)
+    shutil.rmtree(above / OUTPUT / "issued")
+
+
 def torn(above: Path) -> None:
     short(above)
     log = above / OUTPUT / "issued/2027.jsonl"
@@ -204,6 +210,7 @@ FIRST = Scenario("first run", empty)
 RENEWAL = Scenario("renewal of one file", short, SHORT, days=70)
 REKEY = Scenario("rekey of a broker", small, options=PlanOptions(replace=frozenset({"broker/plant-a"})))
 CLONE = replace(REKEY, name="rekey of a broker in a clone", prepare=cloned)
+LOST_LOG = replace(REKEY, name="rekey of a broker after the log was lost", prepare=unlogged)
 TORN_LOG = replace(RENEWAL, name="renewal of one file after a torn line of the log", prepare=torn)
 NEW_AUTHORITY = Scenario(
     "rekey of the authority",
@@ -241,6 +248,7 @@ SCENARIOS = (
     NARROW,
     PRUNE,
     CLONE,
+    LOST_LOG,
     TORN_LOG,
     REKEY.without("exchange"),
     NEW_AUTHORITY.without("exchange"),
