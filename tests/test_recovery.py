@@ -1,4 +1,4 @@
-"""What the run after an interrupted one makes of it. What was found by tests/crash_model.py stands here once more."""
+"""What the run after an interrupted one makes of it. What was found by tests/crash_model stands here once more."""
 
 import json
 
