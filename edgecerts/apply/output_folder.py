@@ -82,7 +82,11 @@ class OutputFolder:
             if not make:
                 return None
         descriptor = self.make_folder(name, parent)
-        self.system.sync(parent, Sync.PLACE)
+        try:
+            self.system.sync(parent, Sync.PLACE)
+        except OSError:
+            self.system.close(descriptor)
+            raise
         return descriptor
 
     def make_folder(self, name: str, parent: int) -> int:
@@ -90,8 +94,12 @@ class OutputFolder:
         with contextlib.suppress(FileExistsError):
             self.system.make_folder(name, parent, PRIVATE_FOLDER_MODE)
         descriptor = self.system.open_folder(name, parent)
-        if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
-            self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+        try:
+            if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
+                self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+        except OSError:
+            self.system.close(descriptor)
+            raise
         return descriptor
 
     def sync_top(self) -> None:

@@ -110,11 +110,11 @@ class Bench:
         self._besides: dict[str, bytes] = {}
         self._recovered: dict[Shape, tuple[Disk, str | None]] = {}
         self._converged: dict[Shape, list[str]] = {}
-        with self._folder(Disk({})) as above, steady(0):
+        with self.folder(Disk({})) as above, steady(0):
             scenario.prepare(above)
             self.start = read_disk(above, OUTPUT)
             self._besides = {path.name: path.read_bytes() for path in above.iterdir() if path.is_file()}
-        self._story = Story(
+        self.story = Story(
             before=self.start.tree(OUTPUT),
             pruned=scenario.pruned,
             steps_aside="exchange" in scenario.lacking,
@@ -123,7 +123,7 @@ class Bench:
 
     def record(self) -> Trace:
         """The scenario's run, from its first call to its last."""
-        return self._record(self.start, (), self._story, again=False)
+        return self._record(self.start, (), self.story, again=False)
 
     def record_again(self, crash: Crash, *, powered: bool) -> Trace:
         """The run that follows a crash.
@@ -141,7 +141,7 @@ class Bench:
         """What recovery makes of a folder, and what went wrong in that."""
         shape = shape_of(crashed.tree(OUTPUT))
         if shape not in self._recovered:
-            with self._folder(crashed) as above, steady(2):
+            with self.folder(crashed) as above, steady(2):
                 wrong = None
                 if shape:
                     try:
@@ -156,7 +156,7 @@ class Bench:
         """What is wrong with the next run, which should bring everything to its end, and with the one after it."""
         shape = tuple(entry for entry in shape_of(disk.tree(OUTPUT)) if not entry[0].startswith(".edgecerts"))
         if shape not in self._converged:
-            with self._folder(disk) as above, steady(3):
+            with self.folder(disk) as above, steady(3):
                 self._converged[shape] = list(self._run_twice(above, story))
         return self._converged[shape]
 
@@ -182,7 +182,7 @@ class Bench:
 
     def _record(self, start: Disk, calls: Sequence[Call], story: Story, *, again: bool) -> Trace:
         disk = replay(start, calls, {})
-        with self._folder(disk) as above, steady(next(self._seeds)):
+        with self.folder(disk) as above, steady(next(self._seeds)):
             recorder = Recorder(above, disk, calls=calls, lacking=self.scenario.lacking, left_out=self._left_out)
             report = self.scenario.run(above, recorder, again=again)
             assert report.exit_code is ExitCode.DONE, report.outcomes
@@ -192,7 +192,7 @@ class Bench:
         return Trace(start, recorder.calls, len(calls), list(_tell(start, recorder.calls, story)))
 
     @contextmanager
-    def _folder(self, disk: Disk) -> Iterator[Path]:
+    def folder(self, disk: Disk) -> Iterator[Path]:
         """A real folder in which the output folder is as on a disk."""
         above = self._scratch / str(next(self._places))
         above.mkdir()
