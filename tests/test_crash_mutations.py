@@ -57,7 +57,7 @@ def exchange_by_file(self: FileSystem, name: str, folder: int, other_name: str, 
     self.close(live)
 
 
-def recover_nothing(folder: OutputFolder, *, was_killed: bool) -> bool:
+def recover_nothing(folder: OutputFolder, *, was_killed: bool, stamp: str) -> bool:
     return False
 
 

@@ -3,11 +3,12 @@
 import errno
 import json
 import os
+from datetime import timedelta
 
 import pytest
 
 from edgecerts.apply.file_system import FileSystem, Sync
-from tests.conftest import SMALL, Project
+from tests.conftest import NOW, SMALL, Project
 from tests.readers import read_certificate
 
 
@@ -148,3 +149,20 @@ def test_what_stops_a_run_is_told_with_what_is_skipped(project: Project, monkeyp
     assert outcomes["broker/plant-a/certificate"]["outcome"] == "skipped"
     assert ".edgecerts/journal.json cannot be written" in outcomes["broker/plant-a/certificate"]["error"]
     project.apply()
+
+
+def test_a_key_that_recovery_replaces_is_kept_for_thirty_days_from_then(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it was in its place, however long ago the run was interrupted that was to replace it."""
+    project.write(SMALL)
+    project.apply()
+    key = (project.output / "brokers/plant-a/server.key").read_bytes()
+    interrupt(project, monkeypatch, Sync.COMMIT, "--replace", "broker/plant-a")
+    project.now = NOW + timedelta(days=40)
+    project.apply()
+    assert (project.output / "brokers/plant-a/server.key").read_bytes() != key
+    assert [path.read_bytes() for path in project.output.glob(".edgecerts/replaced/*/server.key")] == [key]
+    project.now += timedelta(days=31)
+    assert project.run("apply", "--replace", "client/MyEACM").code == 0
+    assert not list(project.output.glob(".edgecerts/replaced/*/server.key"))

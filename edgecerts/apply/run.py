@@ -17,7 +17,7 @@ from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
 from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
-from edgecerts.apply.replaced import remove_old
+from edgecerts.apply.replaced import remove_old, stamp_of
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
@@ -115,7 +115,7 @@ def run_apply(run: Run) -> ApplyReport:
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder, was_killed=was_killed)
+        recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -202,7 +202,7 @@ def _tidy(run: Run) -> None:
                 open_output(run.output, run.system) as folder,
                 locked(folder, holder=_holder(run), timeout=0) as was_killed,
             ):
-                recover(folder, was_killed=was_killed)
+                recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
 
 
 def _holder(run: Run) -> str:

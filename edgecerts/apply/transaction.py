@@ -259,7 +259,7 @@ class Transaction:
             return
         self.is_finished = False
         log_lines = tuple(lines.decode("utf-8").splitlines())
-        journal = Journal(stamp=self._stamp, log=self._log, lines=log_lines, units=tuple(units))
+        journal = Journal(log=self._log, lines=log_lines, units=tuple(units))
         try:
             with reporting(JOURNAL):
                 write_journal(self._folder, journal)

@@ -14,6 +14,7 @@ from unittest import mock
 from edgecerts.apply import recovery
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import open_output
+from edgecerts.apply.replaced import stamp_of
 from edgecerts.errors import EdgecertsError, ExitCode
 from tests.crash_model.disk import Call, Disk, Fates, Kind, Tree, replay
 from tests.crash_model.invariants import Story, find_all, find_unlogged, find_wide, identities, version_of, visible_keys
@@ -146,7 +147,7 @@ class Bench:
                 if shape:
                     try:
                         with open_output(above / OUTPUT, QuickFileSystem(self.scenario.lacking)) as folder:
-                            recovery.recover(folder, was_killed=True)
+                            recovery.recover(folder, was_killed=True, stamp=stamp_of(self.scenario.now))
                     except EdgecertsError as error:
                         wrong = f"recovery failed: {error.message}"
                 self._recovered[shape] = read_disk(above, OUTPUT), wrong
