@@ -82,7 +82,9 @@ def apply(
 
 
 def _secret_sources(project: Project, console: Console) -> SecretSources:
-    declared = (identity.private_key.password for identity in project.graph.identities)
+    identities = project.graph.identities
+    declared = [identity.private_key.password for identity in identities]
+    declared += [identity.request.password for identity in identities if identity.request is not None]
     return SecretSources(
         folder=project.folder,
         environ=os.environ,

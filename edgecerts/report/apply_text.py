@@ -17,6 +17,7 @@ from edgecerts.report.change_lines import (
 from edgecerts.report.plan_text import remarks_block, summary_line
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
+from edgecerts.report.waiting_text import waiting_block
 
 MAX_DELIVERIES = 20
 
@@ -39,12 +40,14 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         output: the output folder as the user knows it.
     """
     if report.nothing_to_do:
-        return summary_line(report.plan) + "\n"
+        lines = [*waiting_block(report.plan.waiting, style), summary_line(report.plan)]
+        return "".join(f"{line}\n" for line in lines)
     lines = [*_recovered(report, style), *_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
     lines += remarks_block("Stale: the saved plan does not hold any more", report.stale, style, colour=Colour.RED)
     lines += _outcomes(report, style)
     lines += _left(report, style)
+    lines += waiting_block(report.plan.waiting, style)
     if report.count(Status.DONE):
         lines += remarks_block("Notices", report.plan.notices, style)
     lines += _deliveries(report, style, output)
@@ -174,4 +177,7 @@ def _summary(report: ApplyReport, output: str) -> str:
             parts.append(f"{count:,} {status}")
     if report.stale:
         parts.append(f"{len(report.stale):,} stale")
-    return f"Done: {', '.join(parts)}." if len(parts) == 1 else f"Not all done: {', '.join(parts)}."
+    verdict = "Done" if len(parts) == 1 else "Not all done"
+    if report.plan.waiting:
+        parts.append(f"{len(report.plan.waiting):,} waiting")
+    return f"{verdict}: {', '.join(parts)}."

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgecerts.plan.model import Change, Delivery, Need, Plan, Reason, Remark, Value, rfc3339
+from edgecerts.plan.waiting import Waiting
 
 FORMAT_VERSION = 1
 
@@ -26,7 +27,7 @@ def plan_document(plan: Plan, changes: list[Document]) -> Document:
         "hazards": remark_documents(plan.hazards),
         "allowed": sorted(plan.allowed),
         "blocked": remark_documents(plan.blocked),
-        "waiting": remark_documents(plan.waiting),
+        "waiting": [_waiting(entry) for entry in plan.waiting],
         "notices": remark_documents(plan.notices),
         "needs": [_need(need) for need in plan.needs],
         "unmanaged": list(plan.unmanaged),
@@ -90,6 +91,16 @@ def remark_documents(remarks: Iterable[Remark]) -> list[Document]:
         {"code": remark.code, "address": remark.address, "message": remark.message, "hint": remark.hint}
         for remark in remarks
     ]
+
+
+def _waiting(waiting: Waiting) -> Document:
+    return {
+        "code": waiting.code.value,
+        "address": waiting.address,
+        "message": waiting.message,
+        "hint": waiting.hint,
+        "command": waiting.command,
+    }
 
 
 def _need(need: Need) -> Document:
