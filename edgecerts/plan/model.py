@@ -285,7 +285,8 @@ class Delivery:
         address: the identity.
         host: the common name: where clients dial a broker, or who a client is.
         files: those with new content, relative to the output folder.
-        key_changed: the private key is new.
+        key_changed: the private key is new: among the files, or made on the host and certified now.
+        key_on_host: it is not among the files, because it is made there.
         trust_changed: ca.pem is new.
         restart: a reload is not enough, because a broker reads ca.pem only when it starts.
     """
@@ -294,6 +295,7 @@ class Delivery:
     host: str
     files: tuple[str, ...]
     key_changed: bool
+    key_on_host: bool
     trust_changed: bool
     restart: bool
 
@@ -366,14 +368,12 @@ class Plan:
         So are certificates that wait for their hosts, unless something else is done to them. What else there will be
         of an identity that waits for its first request is not counted.
         """
-        counts = {action.value: 0 for action in Action}
-        counts["blocked"], counts["waiting"] = len(self.blocked), len(self.waiting)
+        counts = {action.value: 0 for action in Action} | {"blocked": len(self.blocked), "waiting": len(self.waiting)}
         blocked, waiting = self.blocked_addresses, {entry.address for entry in self.waiting}
-        nothing_yet = {identity_of(entry.address) for entry in self.waiting if entry.is_first}
+        waiting |= {identity_of(entry.address) for entry in self.waiting if entry.is_first}
         for change in self.changes:
-            address, idle = str(change.address), change.action is Action.NO_OP
-            uncounted = idle and (address in waiting or change.address.identity in nothing_yet)
-            if address not in blocked and not uncounted:
+            waits = change.action is Action.NO_OP and {str(change.address), change.address.identity} & waiting
+            if str(change.address) not in blocked and not waits:
                 counts[change.action.value] += 1
         return counts
 

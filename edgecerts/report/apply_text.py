@@ -134,12 +134,20 @@ def _delivery_lines(delivery: Delivery, style: Style, output: str) -> Iterator[s
     names = [basename(path) for path in delivery.files]
     yield from style.wrap(f"from {output}/{folder}: {', '.join(names)}", indent="  ", hanging="      ")
     yield from style.wrap(_installation(kind, names), indent="  ", hanging="      ")
-    key = "new" if delivery.key_changed else "unchanged"
     trust = "new" if delivery.trust_changed else "unchanged"
-    yield f"  private key: {key}; trust (ca.pem): {trust}"
+    words = f"private key: {_key_words(delivery)}; trust (ca.pem): {trust}"
+    yield from style.wrap(words, indent="  ", hanging="      ")
     if kind == "broker":
         yield from style.wrap(_activation(delivery, names), indent="  ", hanging="      ")
     yield ""
+
+
+def _key_words(delivery: Delivery) -> str:
+    if not delivery.key_on_host:
+        return "new" if delivery.key_changed else "unchanged"
+    if not delivery.key_changed:
+        return "on its host"
+    return f"the new one on its host, which edgecerts request {delivery.address} there puts in its place"
 
 
 def _installation(kind: str, names: list[str]) -> str:

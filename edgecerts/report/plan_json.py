@@ -57,6 +57,7 @@ def deliver_documents(deliveries: Iterable[Delivery]) -> list[Document]:
             "host": delivery.host,
             "files": list(delivery.files),
             "key_changed": delivery.key_changed,
+            "key_on_host": delivery.key_on_host,
             "trust_changed": delivery.trust_changed,
             "restart": delivery.restart,
         }

@@ -37,7 +37,7 @@ def render_plan_markdown(plan: Plan, *, output: str) -> str:
     head += _obstacles(plan)
     head += _summary(plan)
     tail = [
-        *_folded(TITLE, _waiting(plan.waiting)),
+        *_folded(TITLE, _waiting(plan.waiting), lead=MANY if len(plan.waiting) > MOST_COMMANDS else None),
         *_folded("apply will need", [prose(str(need)) for need in plan.needs]),
         *_folded("What hosts must be given after apply", [_delivery(delivery) for delivery in plan.deliver]),
         *_folded("Notices", _remarks(plan.notices)),
@@ -158,7 +158,7 @@ def _reason(reason: ReasonRow) -> str:
 def _waiting(waiting: tuple[Waiting, ...]) -> list[str]:
     """Each with what to run on its host; of many, only what is waited for."""
     if len(waiting) > MOST_COMMANDS:
-        return [prose(MANY), *(f"{code(entry.address)}: {prose(entry.message)}" for entry in waiting)]
+        return [f"{code(entry.address)}: {prose(entry.message)}" for entry in waiting]
     return [
         f"{code(entry.address)}: {prose(entry.message)}<br>→ {prose(entry.hint)}"
         f"<br>→ {WITHOUT_EDGECERTS} {command(entry.command)}"
@@ -169,15 +169,17 @@ def _waiting(waiting: tuple[Waiting, ...]) -> list[str]:
 def _delivery(delivery: Delivery) -> str:
     files = ", ".join(code(basename(path)) for path in delivery.files)
     host = f" ({code(delivery.host)})" if delivery.host != delivery.address.partition("/")[2] else ""
+    key = ", for the new key on that host" if delivery.key_on_host and delivery.key_changed else ""
     is_broker = delivery.address.startswith("broker/")
     then = f"; then {'restart' if delivery.restart else 'reload'} the broker" if is_broker else ""
-    return f"{code(delivery.address)}{host}: {files}{then}"
+    return f"{code(delivery.address)}{host}: {files}{key}{then}"
 
 
-def _folded(title: str, items: list[str]) -> Iterator[str]:
-    """A list behind a fold; nothing where it is empty."""
+def _folded(title: str, items: list[str], *, lead: str | None = None) -> Iterator[str]:
+    """A list behind a fold, perhaps with a sentence before it; nothing where it is empty."""
     if items:
         yield from ("<details>", f"<summary>{title} ({len(items):,})</summary>", "")
+        yield from (prose(lead), "") if lead else ()
         yield from (*_list(items), "", "</details>", "")
 
 
