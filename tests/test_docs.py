@@ -22,6 +22,7 @@ from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH, KDF_ROUNDS
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE
 from edgecerts.plan.model import Action, BlockCode, HazardCode, NoticeCode, ReasonCode
+from edgecerts.plan.waiting import WaitingCode
 from edgecerts.report.plan_markdown import MAX_LENGTH
 from edgecerts.schemas import schema_text
 from edgecerts.status.history import Standing
@@ -243,6 +244,7 @@ def test_every_exit_code_is_described() -> None:
         ("Reasons", ReasonCode),
         ("Hazards", HazardCode),
         ("Blocks", BlockCode),
+        ("Waiting", WaitingCode),
         ("Notices", NoticeCode),
     ],
 )

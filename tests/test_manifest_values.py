@@ -19,6 +19,7 @@ from edgecerts.manifest.model import (
     PrivateKeySource,
     Rekey,
     RenewBefore,
+    Request,
     TrustedCA,
 )
 from edgecerts.manifest.starter import STARTER
@@ -199,11 +200,30 @@ def test_the_authority_takes_the_subject_of_defaults_and_nothing_else() -> None:
     assert authority.declared == {"common_name", "subject"}
 
 
-def test_a_key_on_its_host_has_no_password_here() -> None:
+def test_a_key_on_its_host_has_a_request_and_a_password_there() -> None:
     entity = by_name(good("an-entry-overrides-defaults"))["on-its-host"]
     assert entity.key_held is KeyHeld.CSR
-    assert entity.password is None
-    assert "password" not in entity.declared
+    assert entity.request == Request(path="requests/on-its-host.csr", must_match=False)
+    assert entity.password == PasswordSource(file="secrets/on-its-host.txt")
+
+
+def test_only_a_key_on_its_host_has_a_request() -> None:
+    entities = by_name(good("an-entry-overrides-defaults"))
+    assert {name for name, entity in entities.items() if entity.request is not None} == {"on-its-host"}
+
+
+def test_a_request_lies_where_the_entry_or_defaults_say() -> None:
+    entities = by_name(
+        parse(
+            "defaults: {key_held: csr, csr: 'in/{name}/./{name}.csr', csr_must_match: true}\n"
+            "clients:\n  a:\n  b: {csr: .//b.csr, csr_must_match: false}\n  c: {key_held: here}\n"
+        )
+    )
+    assert [entities[name].request for name in "abc"] == [
+        Request(path="in/a/a.csr", must_match=True),
+        Request(path="b.csr", must_match=False),
+        None,
+    ]
 
 
 def test_an_address_is_canonical_in_subject_and_alternative_names() -> None:

@@ -65,6 +65,13 @@ class HazardName(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
 
 
+@enum.unique
+class FailOn(enum.StrEnum):
+    """What `status` finds fault with when it is asked to."""
+
+    WAITING = "waiting"
+
+
 def _path(text: str) -> Path:
     """A path from the command line. An empty one is a variable that was not set, and never the current folder."""
     if not text:
@@ -277,6 +284,9 @@ def status_command(
     within: Annotated[
         str | None, typer.Option("--within", metavar="DURATION", help="What ends within this time is a finding, too.")
     ] = None,
+    fail_on: Annotated[
+        list[FailOn] | None, typer.Option("--fail-on", metavar="STATE", help="This is a finding, too: `waiting`.")
+    ] = None,
     history: Annotated[
         str | None, typer.Option("--history", metavar="ADDRESS", help="What was issued to this identity, by the log.")
     ] = None,
@@ -285,10 +295,12 @@ def status_command(
     from edgecerts.cli.status import show_history, show_status
 
     if history is not None:
-        if within is not None:
-            raise UsageError("--history and --within do not go together", hint="a history has no findings")
+        if within is not None or fail_on:
+            flag = "--within" if within is not None else "--fail-on"
+            raise UsageError(f"--history and {flag} do not go together", hint="a history has no findings")
         raise typer.Exit(show_history(file, output, history, form=format_.value, at=at))
-    raise typer.Exit(show_status(file, output, form=format_.value, at=at, within=within))
+    code = show_status(file, output, form=format_.value, at=at, within=within, fail_on=fail_on or ())
+    raise typer.Exit(code)
 
 
 @app.command("schema")

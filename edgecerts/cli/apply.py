@@ -90,8 +90,10 @@ def _show(report: ApplyReport, console: Console, *, output: str, as_json: bool) 
 
 
 def _secret_sources(project: Project, console: Console) -> SecretSources:
-    keys = [identity.private_key for identity in project.graph.identities]
+    identities = project.graph.identities
+    keys = [identity.private_key for identity in identities]
     declared = [*(key.password for key in keys), *(key.source for key in keys)]
+    declared += [identity.request.password for identity in identities if identity.request is not None]
     return SecretSources(
         folder=project.folder,
         environ=os.environ,

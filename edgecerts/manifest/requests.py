@@ -1,6 +1,7 @@
 """Where certificate requests lie: one file for each entry whose private key is made on its host."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from edgecerts.manifest.mistakes import Mistakes, quoted
@@ -36,15 +37,17 @@ def check_unique_requests(entries: Iterable[tuple[str, str, Mark]], mistakes: Mi
     """Notes entries that would be certified for one and the same request.
 
     Args:
-        entries: the path of each request, the name of its entry, and where to point at.
+        entries: the path of each request, its entry in words, and where to point at.
     """
     first: dict[str, tuple[str, Mark]] = {}
-    for path, name, mark in entries:
-        other, other_mark = first.setdefault(path.casefold(), (name, mark))
+    for path, entry, mark in entries:
+        # Some disks keep apart neither upper and lower case, nor the two ways to write an accented letter.
+        folded = unicodedata.normalize("NFC", path).casefold()
+        other, other_mark = first.setdefault(folded, (entry, mark))
         if other_mark != mark:
             mistakes.add(
                 mark,
-                f"{quoted(name)} has the same request as {quoted(other)} on line {other_mark.line}: {quoted(path)}",
+                f"{entry} has the same request as {other} on line {other_mark.line}: {quoted(path)}",
                 "each private key has a request of its own; give one of them another path with `csr`",
             )
 
@@ -61,6 +64,6 @@ def _objection(text: str, parts: list[str]) -> str | None:
         return "write the path as it is; it is not taken as a shell would"
     if any(part.lower() == ".git" for part in parts):
         return "a repository keeps its own files there"
-    if any(placeholder != _PLACEHOLDER for placeholder in re.findall(r"\{\w*\}", text)):
-        return f"write {_PLACEHOLDER}: it stands for the name of the entry"
+    if set("{}") & set(text.replace(_PLACEHOLDER, "")):
+        return f"braces stand in {_PLACEHOLDER} alone, which is the name of the entry"
     return None

@@ -25,7 +25,7 @@ def check_rules(
         check_unique_names(((entry.entity.name, entry.entity.mark) for entry in entries), mistakes)
     check_unique_requests(
         (
-            (entry.entity.request.path, entry.entity.name, entry.request_mark)
+            (entry.entity.request.path, f"{entry.entity.kind} `{entry.entity.name}`", entry.request_mark)
             for entry in (*brokers, *clients)
             if entry.entity.request is not None
         ),

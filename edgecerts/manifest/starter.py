@@ -28,6 +28,7 @@ defaults:
   # validity: 825d                   # a number with h, d, w or y; or not_after: 2035-12-31T23:59:59Z
   # renew_before: 33%                # of the lifetime; or a duration such as 60d
   # key_held: here                   # where private keys live: here, delivered (to their host) or csr (made there)
+  # csr: requests/{name}.csr         # with key_held: csr, the request that the host sends
 
 # The authority signs all the others. Its certificate, ca.pem, goes to every broker and client.
 ca:

@@ -39,6 +39,7 @@ class Observed(Generic[T_co]):
         mode: its permission bits; None where it is absent, could not be looked at, or has none that are kept.
         folder_mode: those of the folder it lies in.
         problem: what keeps it from being read, in words; set where it is locked or unreadable.
+        hint: what can be done about that, where it is something of its own.
         damaged: it was read, and is not what it should be; else what is unreadable could not be looked at.
         encrypted: for a private key: it needs a password, wherever that could be seen.
         linked: for a private key: its file has another name, so that what is done to it would be done to that, too.
@@ -49,6 +50,7 @@ class Observed(Generic[T_co]):
     mode: int | None = None
     folder_mode: int | None = None
     problem: str | None = None
+    hint: str | None = None
     damaged: bool = False
     encrypted: bool = False
     linked: bool = False

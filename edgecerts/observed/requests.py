@@ -26,4 +26,4 @@ def _observe_request(reader: FolderReader, path: str) -> Observed[RequestFacts]:
     except NotReadableError as error:
         return Observed(state=State.UNREADABLE, problem=error.problem)
     except InvalidRequestError as error:
-        return Observed(state=State.UNREADABLE, problem=error.message, damaged=True)
+        return Observed(state=State.UNREADABLE, problem=error.message, hint=error.hint, damaged=True)

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edgecerts.errors import InvalidRequestError
 from edgecerts.pki.certificates import CertificateSpec, PublicKey, signature_hash
 from edgecerts.pki.pem import split_pem
 from edgecerts.pki.private_keys import PrivateKey, key_type_name, spki_sha256
-from edgecerts.pki.x509_names import build_general_names, build_name, name_attributes, name_text, parse_general_names
+from edgecerts.pki.x509_names import build_general_names, build_name, name_attributes, parse_general_names
 
 MAX_REQUEST_BYTES = 64 * 1024
 """The request of an RSA key of 16,384 bits with a hundred names has a sixth of this."""
+
+LEAST_RSA_EXPONENT = 65537
+"""Small exponents have been the undoing of careless padding (NIST SP 800-56B §6.2)."""
 
 _LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
@@ -31,7 +35,6 @@ class RequestFacts:
 
     Attributes:
         subject: the attributes in order, as (manifest's field name or dotted OID, value).
-        subject_text: the same for people.
         alt_names: the entries of the SAN that it asks for, as text.
         wants_authority: it asks to be an authority (basicConstraints with cA, or keyUsage with keyCertSign).
         key_type: a `KeyType` value or another algorithm's name.
@@ -39,7 +42,6 @@ class RequestFacts:
     """
 
     subject: tuple[tuple[str, str], ...]
-    subject_text: str
     alt_names: frozenset[str]
     wants_authority: bool
     key_type: str
@@ -69,6 +71,8 @@ def parse_request(data: bytes) -> RequestFacts:
         public_key = request.public_key()
         if not isinstance(public_key, PublicKey):
             raise InvalidRequestError(f"it is for a key of a kind that is not used here: {key_type_name(public_key)}")
+        if isinstance(public_key, rsa.RSAPublicKey) and public_key.public_numbers().e < LEAST_RSA_EXPONENT:
+            raise InvalidRequestError(f"the public exponent of its RSA key is under {LEAST_RSA_EXPONENT}")
         if not request.is_signature_valid:
             raise InvalidRequestError("its signature is not that of its key: it was changed, or made up")
         return _describe(request, public_key)
@@ -119,7 +123,6 @@ def _describe(request: x509.CertificateSigningRequest, public_key: PublicKey) ->
             wants_authority = wants_authority or extension.value.key_cert_sign
     return RequestFacts(
         subject=name_attributes(request.subject),
-        subject_text=name_text(request.subject),
         alt_names=names,
         wants_authority=wants_authority,
         key_type=key_type_name(public_key),

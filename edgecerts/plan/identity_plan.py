@@ -22,6 +22,7 @@ from edgecerts.plan.model import (
     Remark,
 )
 from edgecerts.plan.private_key_checks import check_private_key, unusable_key
+from edgecerts.plan.waiting import Waiting
 
 MISSING = Reason(code=ReasonCode.MISSING)
 REPLACE = Reason(code=ReasonCode.REPLACE_REQUESTED)
@@ -39,7 +40,7 @@ class IdentityPlan:
     blocked: list[Remark] = field(default_factory=list)
     notices: list[Remark] = field(default_factory=list)
     hazards: list[Remark] = field(default_factory=list)
-    waiting: list[Remark] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
     def add(self, artifact: Artifact, action: Action, *reasons: Reason, issuance: Issuance | None = None) -> None:
         """Plans one change."""

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from cryptography import x509
 
-from edgecerts.desired.graph import Address, Artifact
+from edgecerts.desired.graph import Address, Artifact, identity_of
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
 from edgecerts.plan.need import Need
+from edgecerts.plan.waiting import Waiting
 
 Value = str | tuple[str, ...] | None
 """What a field was or will be: text, several texts, or nothing."""
@@ -200,14 +201,6 @@ class BlockCode(enum.StrEnum):
 
 
 @enum.unique
-class WaitingCode(enum.StrEnum):
-    """What only a host can do. It is no error: a new device may come next week."""
-
-    REQUEST_MISSING = "request-missing"
-    KEY_TYPE_CHANGED = "key-type-changed"
-
-
-@enum.unique
 class NoticeCode(enum.StrEnum):
     """What the user should know, and what never refuses."""
 
@@ -240,6 +233,7 @@ class NoticeCode(enum.StrEnum):
     LOG_CONTRADICTION = "log-contradiction"
     REQUEST_REFUSED = "request-refused"
     REQUEST_DIFFERS = "request-differs"
+    KEY_USED_BEFORE = "key-used-before"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,7 +258,8 @@ class Delivery:
         address: the identity.
         host: the common name: where clients dial a broker, or who a client is.
         files: those with new content, relative to the output folder.
-        key_changed: the private key is new.
+        key_changed: the private key is new: among the files, or made on the host and certified now.
+        key_on_host: it is not among the files, because it is made there.
         trust_changed: ca.pem is new.
         restart: a reload is not enough, because a broker reads ca.pem only when it starts.
     """
@@ -273,6 +268,7 @@ class Delivery:
     host: str
     files: tuple[str, ...]
     key_changed: bool
+    key_on_host: bool
     trust_changed: bool
     restart: bool
 
@@ -305,7 +301,7 @@ class Plan:
     notices: tuple[Remark, ...]
     needs: tuple[Need, ...]
     unmanaged: tuple[str, ...]
-    waiting: tuple[Remark, ...]
+    waiting: tuple[Waiting, ...]
     deliver: tuple[Delivery, ...]
     new_keys: tuple[str, ...]
 
@@ -342,14 +338,15 @@ class Plan:
     def summary(self) -> dict[str, int]:
         """How many changes of each action there are; blocked ones are counted as `blocked` alone.
 
-        So are those that wait and of which nothing else is done.
+        So are certificates that wait for their hosts, unless something else is done to them. What else there will be
+        of an identity that waits for its first request is not counted.
         """
-        counts = {action.value: 0 for action in Action}
-        counts["blocked"], counts["waiting"] = len(self.blocked), len(self.waiting)
-        blocked, waiting = self.blocked_addresses, {remark.address for remark in self.waiting}
+        counts = {action.value: 0 for action in Action} | {"blocked": len(self.blocked), "waiting": len(self.waiting)}
+        blocked, waiting = self.blocked_addresses, {entry.address for entry in self.waiting}
+        waiting |= {identity_of(entry.address) for entry in self.waiting if entry.is_first}
         for change in self.changes:
-            address, idle = str(change.address), change.action is Action.NO_OP
-            if address not in blocked and not (idle and address in waiting):
+            waits = change.action is Action.NO_OP and {str(change.address), change.address.identity} & waiting
+            if str(change.address) not in blocked and not waits:
                 counts[change.action.value] += 1
         return counts
 

@@ -188,7 +188,8 @@ def _notices(
     locked = [
         identity.private_key.path
         for identity in graph.identities
-        if inventory.private_keys[identity.private_key.path].state is State.LOCKED
+        if identity.request is None
+        and inventory.private_keys[identity.private_key.path].state is State.LOCKED
         and inventory.certificates[identity.certificate.path].value
     ]
     if locked:

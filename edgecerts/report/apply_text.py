@@ -20,6 +20,7 @@ from edgecerts.report.change_lines import (
 from edgecerts.report.plan_text import remarks_block, summary_line
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
+from edgecerts.report.waiting_text import waiting_block
 
 MAX_DELIVERIES = 20
 
@@ -42,12 +43,14 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         output: the output folder as the user knows it.
     """
     if report.nothing_to_do:
-        return summary_line(report.plan) + "\n"
+        lines = [*waiting_block(report.plan.waiting, style), summary_line(report.plan)]
+        return "".join(f"{line}\n" for line in lines)
     lines = [*_recovered(report, style), *_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
     lines += remarks_block("Stale: the saved plan does not hold any more", report.stale, style, colour=Colour.RED)
     lines += _outcomes(report, style)
     lines += _left(report, style)
+    lines += waiting_block(report.plan.waiting, style)
     if report.count(Status.DONE):
         lasting = (notice for notice in report.plan.notices if notice.code != NoticeCode.CA_IS_NEW)
         lines += remarks_block("Notices", lasting, style)
@@ -163,12 +166,20 @@ def _delivery_lines(delivery: Delivery, style: Style, output: str, key_files: Ma
         yield from style.wrap(text, indent="  ", hanging="      ")
     names = [*map(basename, elsewhere), *names]
     yield from style.wrap(_installation(kind, names), indent="  ", hanging="      ")
-    key = "new" if delivery.key_changed else "unchanged"
     trust = "new" if delivery.trust_changed else "unchanged"
-    yield f"  private key: {key}; trust (ca.pem): {trust}"
+    words = f"private key: {_key_words(delivery)}; trust (ca.pem): {trust}"
+    yield from style.wrap(words, indent="  ", hanging="      ")
     if kind == "broker":
         yield from style.wrap(_activation(delivery, names), indent="  ", hanging="      ")
     yield ""
+
+
+def _key_words(delivery: Delivery) -> str:
+    if not delivery.key_on_host:
+        return "new" if delivery.key_changed else "unchanged"
+    if not delivery.key_changed:
+        return "on its host"
+    return f"the new one on its host, which edgecerts request {delivery.address} there puts in its place"
 
 
 def _installation(kind: str, names: list[str]) -> str:
@@ -206,4 +217,7 @@ def _summary(report: ApplyReport, output: str) -> str:
             parts.append(f"{count:,} {status}")
     if report.stale:
         parts.append(f"{len(report.stale):,} stale")
-    return f"Done: {', '.join(parts)}." if len(parts) == 1 else f"Not all done: {', '.join(parts)}."
+    verdict = "Done" if len(parts) == 1 else "Not all done"
+    if report.plan.waiting:
+        parts.append(f"{len(report.plan.waiting):,} waiting")
+    return f"{verdict}: {', '.join(parts)}."

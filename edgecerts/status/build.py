@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from posixpath import basename
 
-from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact
+from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact, identity_of
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -14,6 +14,7 @@ from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
 from edgecerts.plan.model import Action, Change, HazardCode, NoticeCode, Plan, ReasonCode, Remark
+from edgecerts.plan.waiting import Waiting
 from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.status.model import (
     CertificateSummary,
@@ -81,6 +82,7 @@ class _Context:
     blocked: Mapping[str, list[Remark]]
     refusals: Mapping[str, list[Remark]]
     notices: Mapping[str, list[Remark]]
+    waiting: Mapping[str, list[Waiting]]
     pending: frozenset[Address]
     insecure: bool
     tracked: Tracked
@@ -95,6 +97,7 @@ def build_status(
     *,
     now: datetime,
     within: timedelta | None = None,
+    fail_on: frozenset[IdentityState] = frozenset(),
     tracked: Tracked = None,
 ) -> Status:
     """Says how everything is that should exist.
@@ -105,6 +108,7 @@ def build_status(
         plan: made from both for the same `now`, without options.
         now: the one moment of this run, in UTC.
         within: certificates that end within this time are findings, too.
+        fail_on: identities in these states are findings, too.
         tracked: the `PRIVATE_FILES` that git has.
 
     Returns:
@@ -115,6 +119,7 @@ def build_status(
         created_at=now,
         manifest=plan.manifest,
         within=within,
+        fail_on=fail_on,
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
@@ -146,6 +151,7 @@ def _build_context(
         blocked=_by_identity(plan.blocked),
         refusals=_by_identity(plan.refusals),
         notices=_by_identity(plan.notices),
+        waiting=_waiting_by_identity(plan.waiting),
         pending=frozenset(change.address for change in plan.pending),
         insecure=any(hazard.code == HazardCode.INSECURE_FOLDER.value for hazard in plan.refusals),
         tracked=tracked,
@@ -163,6 +169,13 @@ def _by_identity(remarks: Iterable[Remark]) -> Mapping[str, list[Remark]]:
     return found
 
 
+def _waiting_by_identity(waiting: Iterable[Waiting]) -> Mapping[str, list[Waiting]]:
+    found = defaultdict(list)
+    for entry in waiting:
+        found[identity_of(entry.address)].append(entry)
+    return found
+
+
 def _build_row(identity: Identity, context: _Context) -> StatusRow:
     look = _look(identity, context)
     state = find_state(look)
@@ -177,7 +190,7 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
         certificate=_summarise(look.facts, context.now) if look.facts else None,
         reasons=look.reasons,
         remarks=remarks,
-        hint=_hint(look, remarks, {change.action for change in pending}, insecure=context.insecure),
+        hint=_hint(look, remarks, pending, insecure=context.insecure),
     )
 
 
@@ -199,6 +212,7 @@ def _look(identity: Identity, context: _Context) -> Look:
         reasons=tuple(reasons),
         blocked=tuple(context.blocked.get(identity.address, ())),
         refusals=tuple(context.refusals.get(identity.address, ())),
+        waiting=tuple(context.waiting.get(identity.address, ())),
         key_tracked=is_key_tracked(
             identity.private_key.path, inventory.private_keys[identity.private_key.path], context.tracked
         ),
@@ -221,9 +235,12 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
     return tuple(FileReason(path=identity.certificate.path, reason=reason) for reason in check_expiry(given))
 
 
-def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action], *, insecure: bool) -> str | None:
+def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Change], *, insecure: bool) -> str | None:
     """What the next apply does; or where to look, where nothing else says so."""
-    mended = next((hint for action, hint in _MENDED.items() if action in pending), None)
+    if any(change.action is Action.REKEY and change.issuance is not None for change in pending):
+        return "edgecerts apply certifies the key that its host has requested"
+    actions = {change.action for change in pending}
+    mended = next((hint for action, hint in _MENDED.items() if action in actions), None)
     if mended is None and (look.stuck or not look.judged) and all(remark.hint is None for remark in remarks):
         return f"look at {'the folder' if insecure else 'ca'} first: until that is mended, nothing else is"
     return mended
@@ -236,6 +253,8 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
         if (remark.code, remark.message) not in said:
             said.add((remark.code, remark.message))
             yield remark
+    for entry in look.waiting:
+        yield Remark(code=entry.code.value, address=entry.address, message=entry.message, hint=entry.hint)
     if look.key_tracked:
         yield remark_on_key(look.identity)
     address, facts = look.identity.address, look.facts
