@@ -376,6 +376,18 @@ def test_a_key_in_the_output_folder_is_never_used_in_place_of_the_declared_one(
     assert "ca/ca.key" not in project.run("plan").out
 
 
+def test_a_plan_that_was_saved_without_the_key_is_carried_out_with_it(
+    given: Project, key: ec.EllipticCurvePrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = given.folder / "plan.json"
+    assert given.run("plan", "--out", str(saved)).code == 0
+    assert "CA_KEY" in saved.read_text()
+    refused(given, str(saved))
+    monkeypatch.setenv("CA_KEY", pem(key))
+    result = given.run("apply", str(saved))
+    assert (result.code, "3 files made" in result.out) == (0, True)
+
+
 def test_an_authority_from_elsewhere_is_renewed_in_time(
     given: Project, key: ec.EllipticCurvePrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,3 +232,36 @@ def test_what_is_planned_is_a_sum_of_its_parts(path: Path) -> None:
         assert change.reasons or change.action is Action.NO_OP
     made = {change.artifact.path for change in plan.pending if change.action in (Action.CREATE, Action.REKEY)}
     assert set(plan.new_keys) <= made
+
+
+def with_authority_key(case: dict[str, Any], *, elsewhere: bool) -> dict[str, Any]:
+    """A case whose authority's key is locked, or comes from a variable."""
+    observed = {**case.get("observed", {}), "ca/private-key": "absent" if elsewhere else "locked"}
+    authority = {**case["manifest"]["ca"], "password": {"env": "PASSWORD"}}
+    if elsewhere:
+        authority["private_key"] = {"env": "KEY"}
+    return {**case, "manifest": {**case["manifest"], "ca": authority}, "observed": observed}
+
+
+def told(plan: Plan) -> tuple[object, ...]:
+    """A plan, but for the notices about what cannot be looked into."""
+    about_keys = {"pair-not-compared", "ca-is-new"}
+    notices = {(notice.address, notice.code) for notice in plan.notices if notice.code not in about_keys}
+    needs = [(str(need.address), need.kind) for need in plan.needs]
+    return planned_changes(plan), by_address(plan.blocked), by_address(plan.hazards), notices, needs
+
+
+def test_an_authority_key_from_elsewhere_is_planned_like_one_that_is_locked() -> None:
+    """Only a new key is another matter: one that is locked is replaced where it lies."""
+    compared = 0
+    for path in CASES:
+        case = read_case(path)
+        if "private_key" in case["manifest"]["ca"] or isinstance(case.get("observed", {}).get("ca"), str):
+            continue
+        locked, _ = plan_case(with_authority_key(case, elsewhere=False))
+        if "rekey" in planned_changes(locked).get("ca/private-key", ""):
+            continue
+        fetched, _ = plan_case(with_authority_key(case, elsewhere=True))
+        assert told(fetched) == told(locked), path.stem
+        compared += 1
+    assert compared > 150
