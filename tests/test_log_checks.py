@@ -110,6 +110,15 @@ def test_two_certificates_of_one_serial_number_are_reported_until_they_have_ende
     assert "log-contradiction" not in settled.run("plan", "--format", "json").out
 
 
+def test_a_certificate_has_the_serial_number_that_it_says_and_not_that_of_its_line(settled: Project) -> None:
+    lines = entries(settled)
+    other = {**lines[2], "sha256": "ab" * 32, "address": "client/gone/certificate"}
+    write_entries(settled, [*lines[:2], {**lines[2], "serial": "00" * 20}, other])
+    messages = sorted(notice["message"] for notice in notices(settled))
+    assert messages[0].startswith(f"a line for clients/MyEACM/client.pem, serial {lines[2]['serial']}")
+    assert messages[1].startswith(f"different certificates of one issuer have the serial {lines[2]['serial']}")
+
+
 def test_a_certificate_that_is_only_about_to_be_recorded_contradicts_too(settled: Project) -> None:
     reissue(settled.output, "clients/MyEACM/client")
     plan = json.loads(settled.run("plan", "--format", "json").out)

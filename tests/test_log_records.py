@@ -136,6 +136,12 @@ def test_a_certificate_is_on_record_before_it_is_replaced(project: Project, monk
     assert [line["action"] for line in read_lines(project)][-2:] == ["record", "update"]
 
 
+def test_an_authority_is_on_record_before_it_is_replaced(unlogged: Project) -> None:
+    assert unlogged.run("apply", "--replace", "ca/certificate").code == 0
+    lines = [(line["address"], line["action"]) for line in read_lines(unlogged)]
+    assert lines == [*((address, "record") for address in PATHS), ("ca/certificate", "update")]
+
+
 def test_where_it_cannot_be_recorded_nothing_takes_its_place(
     unlogged: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

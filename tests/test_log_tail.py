@@ -183,9 +183,9 @@ def test_the_lines_of_one_append_are_one_write_and_one_sync(tmp_path: Path, monk
         calls.append("sync of a folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync")
         real_sync(descriptor)
 
-    monkeypatch.setattr(os, "write", write)
-    monkeypatch.setattr(os, "fsync", sync)
     with open_output(tmp_path, FileSystem()) as folder:
+        monkeypatch.setattr(os, "write", write)
+        monkeypatch.setattr(os, "fsync", sync)
         append_lines(folder, "issued/2026.jsonl", LINE * 3)
     assert calls == ["write", "sync"]
     assert (tmp_path / "issued/2026.jsonl").read_bytes() == LINE * 4

@@ -21,13 +21,15 @@ from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
 from edgecerts.plan import make_plan
+from edgecerts.plan.model import ReasonCode
 from edgecerts.report.status_json import render_status_json
 from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
 from edgecerts.report.table import Column, display_width, lay_out
 from edgecerts.schemas import schema_text
-from edgecerts.status.build import build_status
+from edgecerts.status.build import FOLDER_FILES, FOLDER_FINDINGS, SHOWN, build_status
 from edgecerts.status.model import IdentityState, KeyPlace, Status
+from edgecerts.status.tracked import RepositoryCode
 from tests.conftest import NOW, SMALL, Project
 
 GOLDEN = Path(__file__).parent / "golden_status"
@@ -207,6 +209,13 @@ def test_every_word_is_described() -> None:
     assert described == [(state.value, "yes" if state.is_finding else "no") for state in IdentityState]
     keys = text.partition("## Keys")[2].partition("## ")[0]
     assert re.findall(r"^\| `([a-z-]+)`", keys, re.M) == [place.value for place in KeyPlace]
+
+
+def test_every_code_about_the_folder_is_described() -> None:
+    about = DOCS.read_text(encoding="utf-8").partition("## The folder")[2].partition("\n## ")[0]
+    described = {code for row in re.findall(r"^\| (`.*?) \|", about, re.M) for code in re.findall(r"`([a-z-]+)`", row)}
+    own = {FOLDER_FILES, ReasonCode.NOT_IN_LOG.value}
+    assert described == {*FOLDER_FINDINGS, *SHOWN, *(code.value for code in RepositoryCode), *own}
 
 
 def test_the_sample_in_the_documentation_is_what_is_printed(project: Project) -> None:

@@ -149,6 +149,52 @@ def test_threat_a_key_that_is_committed_to_git(project: Project) -> None:
     assert not [path for path in listed if path.endswith(".key") or ".edgecerts" in path]
 
 
+def test_threat_a_line_that_lets_keys_into_a_repository(project: Project) -> None:
+    """Before anything is written: the rule is somebody's own, and stands after ours."""
+    subprocess.run(["git", "init", "-q", str(project.folder)], check=True)
+    settled(project)
+    with (project.output / ".gitignore").open("a") as ignore:
+        ignore.write("!*.key\n")
+    project.write(SMALL + "  late:\n")
+    result = project.run("apply")
+    assert result.code == 1
+    assert "and git would take" in result.out
+    assert not (project.output / "clients/late").exists()
+
+
+def test_threat_a_key_that_git_has_already(project: Project) -> None:
+    settled(project)
+    subprocess.run(["git", "init", "-q", str(project.folder)], check=True)
+    subprocess.run(
+        ["git", "-C", str(project.folder), "add", "-f", f"pki/{CLIENT}/client.key"], check=True, capture_output=True
+    )
+    result = project.run("status", "--format", "json")
+    assert result.code == 3
+    states = {row["address"]: row["state"] for row in json.loads(result.out)["identities"]}
+    assert states["client/MyEACM"] == "exposed"
+
+
+def test_threat_an_output_folder_that_everybody_may_write_to(project: Project) -> None:
+    settled(project)
+    project.write(SMALL + "  late:\n")
+    (project.output / "clients").chmod(0o777)
+    assert project.run("apply").code == 4
+    assert ("insecure-folder", "folder") in remarks(project, "hazards")
+    assert not (project.output / "clients/late").exists()
+    assert project.run("apply", "--allow-insecure-folder").code == 0
+
+
+def test_threat_a_hard_link_to_a_key(project: Project) -> None:
+    """What is done to the key would be done to the other name, and the other way round."""
+    key = settled(project).output / CLIENT / "client.key"
+    other = project.folder / "other"
+    key.chmod(0o644)
+    other.hardlink_to(key)
+    assert project.run("apply", "--replace", "client/MyEACM").code == 1
+    assert other.samefile(key)
+    assert other.stat().st_mode & 0o777 == 0o644
+
+
 def test_threat_what_changes_between_look_and_use(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that appears after the plan was made is not overwritten, and its key is not lost."""
     settled(project)

@@ -102,7 +102,13 @@ def test_a_journal_that_cannot_be_read_stops_apply_and_nothing_else(
 ) -> None:
     interrupt_rekey(project, monkeypatch)
     journal = project.output / ".edgecerts/journal.json"
-    for text in ("", "{", '{"format_version": 2}', '{"format_version": 1, "stamp": "..", "units": []}', "[" * 10_000):
+    for text in (
+        "",
+        "{",
+        '{"format_version": 2}',
+        '{"format_version": 1, "log": "..", "lines": [], "units": []}',
+        "[" * 10_000,
+    ):
         journal.write_text(text)
         files = project.files()
         result = project.run("apply")

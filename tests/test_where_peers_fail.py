@@ -428,7 +428,7 @@ def commit_everything(project: Project) -> None:
     git(project.folder, "commit", "-q", "-m", "all")
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
 @pytest.mark.parametrize("autocrlf", ["true", "false", "input"])
 @pytest.mark.parametrize("attributes", ["ours", "none"])
 def test_a_fresh_clone_plans_nothing(project: Project, umask: int, autocrlf: str, attributes: str) -> None:
@@ -454,9 +454,15 @@ def test_a_fresh_clone_plans_nothing(project: Project, umask: int, autocrlf: str
     else:
         assert actions(clone) == {}
         assert clone.apply().out.startswith("Nothing to do")
-    assert codes(clone, "blocked") == codes(clone, "hazards") == set()
+    # With no umask everybody may write to a checkout's folders; while nothing would be written, that is a notice.
+    open_to_all = {("insecure-folder", "folder")} if umask == 0 else set()
+    assert codes(clone, "blocked") == set()
+    assert codes(clone, "hazards") == (open_to_all if attributes == "none" else set())
     project.now = NOW + timedelta(days=600)
     assert actions(clone)["broker/plant-a/certificate"] == "renew"
+    assert codes(clone, "hazards") == open_to_all
+    for folder in (clone.output, *clone.output.rglob("*/")):
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~0o002)
     clone.apply()
     assert set(actions(clone)) == set()
     assert git(clone.folder, "status", "--porcelain", "--", "pki/brokers/plant-a/server.key") == ""

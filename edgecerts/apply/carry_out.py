@@ -124,7 +124,7 @@ class Worker:
             else:
                 self._finish(unit)
         if not transaction.is_finished:
-            self.stopped = "what came before it could not be brought to an end; run edgecerts apply again"
+            self.stopped = f"what came before it is not at its end ({transaction.problem}); run edgecerts apply again"
 
     def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:
         """Does what needs no commit, and stages the rest. Whether anything was staged."""

@@ -3,6 +3,7 @@
 Names are single path components below the descriptor of an open folder. No symbolic link is followed.
 """
 
+import contextlib
 import ctypes
 import enum
 import errno
@@ -23,6 +24,7 @@ _CHUNK = 1 << 20
 class Sync(enum.StrEnum):
     """Every sync that the protocol needs, by what has to be on the disk before it goes on."""
 
+    EARLIER = "what a run that was killed had done"
     PLACE = "the name of a folder that was made on the way"
     STAGED_FILE = "the content of a staged file"
     STAGED_FOLDER = "the names in a staged folder"
@@ -42,20 +44,13 @@ class FileSystem:
     """Each method is one call, raises OSError, and leaves deciding to others."""
 
     def open_root(self, path: Path) -> int:
-        """A descriptor of the output folder, which may itself be a symbolic link."""
+        """A descriptor of the output folder, which may itself be a symbolic link, or of one above it."""
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def make_root(self, path: Path, mode: int) -> None:
-        """Makes the output folder and the folders above it, and says on disk where they are."""
-        made = [folder for folder in (path, *path.parents) if not folder.exists()]
+        """Makes the output folder and the folders above it."""
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
-        for folder in made:
-            descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
     def open_folder(self, name: str, parent: int) -> int:
         return os.open(name, _FOLDER, dir_fd=parent)
@@ -78,7 +73,9 @@ class FileSystem:
         return os.open(name, _LOCK, mode, dir_fd=folder)
 
     def close(self, descriptor: int) -> None:
-        os.close(descriptor)
+        """Never fails: what matters was synced, and the descriptor is gone in any case."""
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
     def read(self, descriptor: int, offset: int = 0) -> bytes:
         """All that a file holds from an offset on."""
@@ -106,6 +103,16 @@ class FileSystem:
         """Returns when a file's content, or a folder's names, are on the disk."""
         del purpose
         os.fsync(descriptor)
+
+    def sync_all(self, descriptor: int, purpose: Sync) -> None:
+        """Returns when everything that was ever done to the file system of an open folder is on the disk."""
+        del purpose
+        library = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(library, "syncfs"):
+            os.sync()
+        elif library.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
     def status(self, descriptor: int) -> os.stat_result:
         return os.fstat(descriptor)

@@ -43,12 +43,10 @@ class Journal:
     """What was committed.
 
     Attributes:
-        stamp: the run's moment, for the names of what is put aside.
         log: the path of the log's file.
         lines: what it has to have before anything is published, each without its line end.
     """
 
-    stamp: str
     log: str
     lines: tuple[str, ...]
     units: tuple[JournalUnit, ...]
@@ -122,9 +120,7 @@ def _parse(content: bytes) -> Journal:
         JournalUnit(folder=_inside(unit["folder"]), staged=_inside(unit["staged"]), files=_digests(unit["files"]))
         for unit in document["units"]
     )
-    return Journal(
-        stamp=_name(document["stamp"]), log=_inside(document["log"]), lines=_lines(document["lines"]), units=units
-    )
+    return Journal(log=_inside(document["log"]), lines=_lines(document["lines"]), units=units)
 
 
 def _digests(files: Mapping[str, str]) -> dict[str, str]:

@@ -18,8 +18,10 @@ _LONGEST = 300
 
 
 @contextlib.contextmanager
-def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[None]:
+def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[bool]:
     """Holds the output folder's lock. The file stays; only the lock on it comes and goes.
+
+    Gives whether the last holder was killed: its name is still there.
 
     Args:
         holder: who this is, for those who find the folder locked.
@@ -38,9 +40,12 @@ def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[Non
             if stat.S_IMODE(status.st_mode) != PRIVATE_KEY_MODE:
                 system.chmod(descriptor, PRIVATE_KEY_MODE)
         _wait(folder, descriptor, timeout)
+        with reporting(LOCK):
+            folder.sync_top()
+            was_killed = bool(system.read(descriptor))
         _leave_name(folder, descriptor, holder)
         stack.callback(_leave_name, folder, descriptor, "")
-        yield
+        yield was_killed
 
 
 def _wait(folder: OutputFolder, descriptor: int, timeout: float) -> None:
@@ -76,7 +81,7 @@ def _held(holder: str, timeout: float) -> StorageError:
 
 
 def _leave_name(folder: OutputFolder, descriptor: int, holder: str) -> None:
-    """The name only serves a message, so a full disk is no reason to stop."""
+    """The name serves a message and shows that a run was killed; a full disk is no reason to stop."""
     with contextlib.suppress(OSError):
         folder.system.truncate(descriptor, 0)
         folder.system.write(descriptor, holder.encode("utf-8"))

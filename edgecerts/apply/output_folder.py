@@ -81,17 +81,34 @@ class OutputFolder:
         except FileNotFoundError:
             if not make:
                 return None
-        return self.make_folder(name, parent)
+        descriptor = self.make_folder(name, parent)
+        try:
+            self.system.sync(parent, Sync.PLACE)
+        except OSError:
+            self.system.close(descriptor)
+            raise
+        return descriptor
 
     def make_folder(self, name: str, parent: int) -> int:
-        """Makes a private folder, whatever the umask, and says on disk where it is. Returns its descriptor."""
+        """Makes a private folder, whatever the umask. Returns its descriptor."""
         with contextlib.suppress(FileExistsError):
             self.system.make_folder(name, parent, PRIVATE_FOLDER_MODE)
         descriptor = self.system.open_folder(name, parent)
-        if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
-            self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
-        self.system.sync(parent, Sync.PLACE)
+        try:
+            if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
+                self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+        except OSError:
+            self.system.close(descriptor)
+            raise
         return descriptor
+
+    def sync_top(self) -> None:
+        """Says on disk where the local folder is, also where a run made it that was killed before it could."""
+        self.system.sync(self._root, Sync.PLACE)
+
+    def sync_all(self) -> None:
+        """Returns when everything that was ever done here is on the disk."""
+        self.system.sync_all(self._root, Sync.EARLIER)
 
     def make_private(self, folder: int) -> None:
         """A private key's folder is as private as the key, also one that somebody made before."""
@@ -124,8 +141,14 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
         StorageError: it cannot be made or opened.
     """
     try:
-        if not root.is_dir():
+        made = [folder for folder in (root, *root.parents) if not folder.exists()]
+        if made:
             system.make_root(root, PRIVATE_FOLDER_MODE)
+        elif not os.path.lexists(root / LOCAL_FOLDER):
+            # A run may have made it that was killed before it could say so on disk.
+            made = [root]
+        for folder in made:
+            _sync_place(folder.parent, system)
         descriptor = system.open_root(root)
     except OSError as error:
         raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
@@ -133,6 +156,15 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
         yield OutputFolder(descriptor, system)
     finally:
         system.close(descriptor)
+
+
+def _sync_place(parent: Path, system: FileSystem) -> None:
+    with contextlib.suppress(PermissionError):
+        descriptor = system.open_root(parent)
+        try:
+            system.sync(descriptor, Sync.PLACE)
+        finally:
+            system.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -7,10 +7,15 @@ from edgecerts.apply.publication import is_staged, publish, settle, sync_publish
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
 
 
-def recover(folder: OutputFolder) -> bool:
+def recover(folder: OutputFolder, *, was_killed: bool, stamp: str) -> bool:
     """Brings the output folder to the state before or after an interrupted transaction. For the holder of the lock.
 
     May itself be interrupted at any point, and is then done again.
+
+    Args:
+        was_killed: the last run was, whether or not anything shows where.
+        stamp: this run's moment, for the names of what is set aside: a key was in its place until now, however long
+            ago it was to be replaced.
 
     Returns:
         whether a transaction was finished.
@@ -20,8 +25,11 @@ def recover(folder: OutputFolder) -> bool:
     """
     with reporting(JOURNAL):
         journal = read_journal(folder)
+        if was_killed or journal is not None or _has_staged(folder):
+            # It can be seen, and the disk may not have it yet. What is built on it would outlive it in a power cut.
+            folder.sync_all()
     if journal is not None:
-        _finish(folder, journal)
+        _finish(folder, journal, stamp)
     with reporting(JOURNAL):
         remove_journal(folder)
     with reporting(STAGING_FOLDER):
@@ -40,7 +48,12 @@ def discard_staged(folder: OutputFolder) -> None:
             folder.remove_tree(name, staging or 0)
 
 
-def _finish(folder: OutputFolder, journal: Journal) -> None:
+def _has_staged(folder: OutputFolder) -> bool:
+    with folder.existing(STAGING_FOLDER) as staging:
+        return staging is not None and bool(folder.system.names(staging))
+
+
+def _finish(folder: OutputFolder, journal: Journal, stamp: str) -> None:
     waiting = []
     for unit in journal.units:
         with reporting(unit.folder):
@@ -56,4 +69,4 @@ def _finish(folder: OutputFolder, journal: Journal) -> None:
     sync_published(folder, (path for unit in journal.units for path in (unit.folder, unit.staged)))
     for unit in journal.units:
         with reporting(unit.folder):
-            settle(folder, unit, stamp=journal.stamp)
+            settle(folder, unit, stamp=stamp)

@@ -17,7 +17,7 @@ from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
 from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
-from edgecerts.apply.replaced import remove_old
+from edgecerts.apply.replaced import remove_old, stamp_of
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
@@ -113,9 +113,9 @@ def run_apply(run: Run) -> ApplyReport:
     _forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
-        locked(folder, holder=_holder(run), timeout=run.lock_timeout),
+        locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder)
+        recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -203,8 +203,11 @@ def _tidy(run: Run) -> None:
     staging = run.output / STAGING_FOLDER
     with contextlib.suppress(OSError, StorageError):
         if any(staging.iterdir()):
-            with open_output(run.output, run.system) as folder, locked(folder, holder=_holder(run), timeout=0):
-                recover(folder)
+            with (
+                open_output(run.output, run.system) as folder,
+                locked(folder, holder=_holder(run), timeout=0) as was_killed,
+            ):
+                recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
 
 
 def _holder(run: Run) -> str:

@@ -5,6 +5,7 @@ place of the old one, by way of the journal: a key is never seen beside another 
 """
 
 import contextlib
+import os
 import secrets
 import stat
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
-from edgecerts.apply.log_file import append_lines
+from edgecerts.apply.log_file import append_lines, take_back_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
@@ -69,6 +70,7 @@ class Transaction:
     Attributes:
         failures: why an identity's files were not published, by identity.
         is_finished: nothing is left for a later run to finish.
+        problem: what went wrong last, if anything did.
     """
 
     def __init__(self, folder: OutputFolder, *, log: str, stamp: str) -> None:
@@ -87,6 +89,7 @@ class Transaction:
         self._count = 0
         self.failures: dict[str, EdgecertsError] = {}
         self.is_finished = True
+        self.problem = ""
         self._stuck = False
 
     def __len__(self) -> int:
@@ -103,6 +106,8 @@ class Transaction:
         try:
             with reporting(draft.folder or draft.path(draft.files[0].name)):
                 is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
+                if is_folder:
+                    self._make_staged(path)
             for file in draft.files:
                 with reporting(draft.path(file.name)):
                     self._write(f"{path}/{file.name}" if is_folder else path, file)
@@ -118,13 +123,14 @@ class Transaction:
             lines = b"".join(staged.draft.log_lines for staged in self._staged)
             self._commit([staged.unit for staged in self._staged if staged.is_folder], lines)
             with reporting(self._log):
-                if lines:
-                    append_lines(self._folder, self._log, lines)
+                begin = append_lines(self._folder, self._log, lines) if lines else None
         except EdgecertsError as error:
             self._fail_all(error)
             return
         for staged in list(self._staged):
             self._publish(staged)
+        if begin is not None and not self._staged:
+            self._take_back_lines(begin)
         try:
             sync_published(self._folder, self._published())
         except EdgecertsError as error:
@@ -137,6 +143,11 @@ class Transaction:
         """Removes what is staged, unless a journal says that it will be needed."""
         if self.is_finished:
             self._drop(self._place)
+
+    def _make_staged(self, path: str) -> None:
+        """Where these folders are is said on disk once for all of them, before the commit."""
+        with self._folder.open_for(path) as (place, name):
+            self._system.close(self._folder.make_folder(name, place))
 
     def _is_absent(self, folder: str) -> bool:
         with self._folder.existing(folder) as descriptor:
@@ -227,10 +238,15 @@ class Transaction:
         for file in staged.draft.files:
             found = system.look(file.name, live)
             if found is not None:
-                descriptor = system.open_file(file.name, new)
-                self._keep_owner(descriptor, found.st_uid, found.st_gid)
-                system.close(descriptor)
+                self._keep_owner_of_file(file.name, new, found)
         self._keep_owner(new, status.st_uid, status.st_gid)
+
+    def _keep_owner_of_file(self, name: str, folder: int, old: os.stat_result) -> None:
+        descriptor = self._system.open_file(name, folder)
+        try:
+            self._keep_owner(descriptor, old.st_uid, old.st_gid)
+        finally:
+            self._system.close(descriptor)
 
     def _keep_owner(self, descriptor: int, uid: int, gid: int) -> None:
         status = self._system.status(descriptor)
@@ -243,7 +259,7 @@ class Transaction:
             return
         self.is_finished = False
         log_lines = tuple(lines.decode("utf-8").splitlines())
-        journal = Journal(stamp=self._stamp, log=self._log, lines=log_lines, units=tuple(units))
+        journal = Journal(log=self._log, lines=log_lines, units=tuple(units))
         try:
             with reporting(JOURNAL):
                 write_journal(self._folder, journal)
@@ -253,8 +269,12 @@ class Transaction:
             raise
 
     def _close_journal(self) -> None:
-        with contextlib.suppress(OSError):
-            remove_journal(self._folder)
+        try:
+            with reporting(JOURNAL):
+                remove_journal(self._folder)
+        except EdgecertsError as error:
+            self.problem = error.message
+        else:
             self.is_finished = True
 
     def _publish(self, staged: _Staged) -> None:
@@ -267,6 +287,15 @@ class Transaction:
         except EdgecertsError as error:
             self._fail(staged, error)
             self._stuck = self._stuck or (staged.is_folder and not self._is_untouched(staged))
+
+    def _take_back_lines(self, begin: int) -> None:
+        """Where nothing was published: the line of an authority alone would keep the next run from making one."""
+        if self.is_finished or self._stuck:
+            return
+        self._stuck = True
+        with contextlib.suppress(OSError, StorageError):
+            take_back_lines(self._folder, self._log, begin)
+            self._stuck = False
 
     def _is_untouched(self, staged: _Staged) -> bool:
         """Whether what could not be published can be thrown away: the old folder is where it was."""
@@ -286,9 +315,7 @@ class Transaction:
                 self._folder.make_private(home)
             found = system.look(name, home)
             if found is not None:
-                descriptor = system.open_file(staged_name, staging)
-                self._keep_owner(descriptor, found.st_uid, found.st_gid)
-                system.close(descriptor)
+                self._keep_owner_of_file(staged_name, staging, found)
             system.rename(staged_name, staging, name, home)
 
     def _published(self) -> Iterator[str]:
@@ -310,6 +337,7 @@ class Transaction:
 
     def _fail(self, staged: _Staged, error: EdgecertsError) -> None:
         self.failures[staged.draft.identity] = error
+        self.problem = error.message
         self._staged.remove(staged)
 
     def _fail_all(self, error: EdgecertsError) -> None:

@@ -33,7 +33,7 @@ def find_insecure_folders(inventory: Inventory, owners: Container[int]) -> Remar
         return None
     found = [f"open to everybody for writing: {name_some(open_to_all)}"] if open_to_all else []
     found += [f"of another user: {name_some(others)}"] if others else []
-    mended = ["chmod o-w"] if open_to_all else []
+    mended = ["chmod -R o-w"] if open_to_all else []
     mended += ["chown to the owner of the manifest"] if others else []
     advice = f"look for what is not yours in them, then {' and '.join(mended)}; or, if it must be so"
     if not inventory.keeps_modes and not others:

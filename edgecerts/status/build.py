@@ -27,7 +27,7 @@ from edgecerts.status.model import (
 )
 from edgecerts.status.tracked import (
     Tracked,
-    is_exposed,
+    is_key_tracked,
     notices_on_repository,
     remark_on_key,
     remarks_on_others,
@@ -45,7 +45,9 @@ _MENDED = {
 _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
 """Notices of a plan that say why an identity is in its state."""
 
-_SHOWN = frozenset(
+FOLDER_FILES = "folder-files"
+
+SHOWN = frozenset(
     code.value
     for code in (
         NoticeCode.CA_ENDS_SOON,
@@ -60,8 +62,7 @@ _SHOWN = frozenset(
 )
 """Notices of a plan that are about what exists, and not about what is planned."""
 
-
-_FOLDER_FINDINGS = frozenset(
+FOLDER_FINDINGS = frozenset(
     code.value for code in (NoticeCode.INSECURE_FOLDER, NoticeCode.LOG_UNREADABLE, NoticeCode.LOG_CONTRADICTION)
 )
 """Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
@@ -119,11 +120,11 @@ def build_status(
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
-            *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in _FOLDER_FINDINGS),
+            *(remark for remark in (*plan.hazards, *plan.notices) if remark.code in FOLDER_FINDINGS),
             *remarks_on_others(inventory, tracked),
         ),
         notices=(
-            *(remark for remark in plan.notices if remark.code in _SHOWN),
+            *(remark for remark in plan.notices if remark.code in SHOWN),
             *_folder_notice(plan, context.pending),
             *_log_notice(plan, context.pending),
             *notices_on_repository(tracked),
@@ -208,7 +209,7 @@ def _look(identity: Identity, context: _Context) -> Look:
         blocked=tuple(context.blocked.get(identity.address, ())),
         refusals=tuple(context.refusals.get(identity.address, ())),
         waiting=tuple(context.waiting.get(identity.address, ())),
-        key_tracked=is_exposed(
+        key_tracked=is_key_tracked(
             identity.private_key.path, inventory.private_keys[identity.private_key.path], context.tracked
         ),
         stuck=any(change.action is not Action.NO_OP and change.address not in context.pending for change in changes),
@@ -319,7 +320,7 @@ def _folder_notice(plan: Plan, pending: frozenset[Address]) -> Iterator[Remark]:
     ]
     if names:
         yield Remark(
-            code="folder-files",
+            code=FOLDER_FILES,
             address="folder",
             message=f"missing, or with other lines of ours: {', '.join(names)}",
             hint="edgecerts apply writes them",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -25,6 +26,16 @@ class Broker:
 
     port: int
     log_file: Path
+    process: subprocess.Popen[bytes]
+
+    def reload(self) -> None:
+        """Asks it to read its files again. It does so when it comes to it."""
+        self.process.send_signal(signal.SIGHUP)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
 
     def log(self) -> str:
         """What it has written so far."""
@@ -69,7 +80,7 @@ def mosquitto(folder: Path, files: Pair, *, address: str = "127.0.0.1", mutual: 
             process = subprocess.Popen(
                 [program, "-c", str(configuration)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
-        broker = Broker(port=port, log_file=log_file)
+        broker = Broker(port=port, log_file=log_file, process=process)
         try:
             _wait_until_it_listens(process, broker, address)
         except _PortTakenError:
