@@ -58,7 +58,7 @@ def test_a_run_that_was_killed_after_its_commit_is_finished_by_the_next(
     plan = json.loads(project.run("plan", "--format", "json").out)
     assert [notice["code"] for notice in plan["notices"] if notice["address"] == "folder"] == ["interrupted"]
     status = json.loads(project.run("status", "--format", "json").out)
-    assert "interrupted" in [notice["code"] for notice in status["notices"]]
+    assert "interrupted" in [finding["code"] for finding in status["folder"]]
     result = project.run("apply", "--format", "json")
     assert result.code == 0
     assert json.loads(result.out)["recovered"] is True
@@ -264,3 +264,76 @@ def test_on_a_system_that_no_test_has_seen_apply_is_experimental() -> None:
     assert "experimental on darwin" in (find_platform_notice("darwin") or "")
     with pytest.raises(StorageError, match="does not run on win32"):
         find_platform_notice("win32")
+
+
+def make_ours(folder: Path, uid: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, uid, uid)
+
+
+def test_what_root_makes_in_somebodys_folder_is_theirs(project: Project) -> None:
+    """Else their next run could neither read the new keys nor put anything beside them."""
+    uid = 4321 if os.geteuid() == 0 else os.geteuid()
+    project.write(SMALL)
+    project.apply()
+    make_ours(project.folder, uid)
+    project.write(SMALL + "  late:\n")
+    assert project.run("apply", "--replace", "broker/plant-a").code == 0
+    strangers = [path for path in project.output.rglob("*") if path.stat().st_uid != uid]
+    assert strangers == []
+
+
+def test_what_cannot_be_set_aside_is_told_with_what_was_published(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    project.apply()
+    before = key_and_certificate(project.output / BROKER, "server")
+    make_folder = FileSystem.make_folder
+
+    def closed(self: FileSystem, name: str, parent: int, mode: int) -> None:
+        if name == "replaced":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        make_folder(self, name, parent, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "make_folder", closed)
+        result = project.run("apply", "--replace", "broker/plant-a", "--format", "json")
+        text = project.run("apply")
+    document = json.loads(result.out)
+    assert result.code == 1
+    assert document["unfinished"] == ".edgecerts/replaced cannot be written: Permission denied"
+    assert [delivery["address"] for delivery in document["deliver"]] == ["broker/plant-a"]
+    assert document["new_keys"] == ["brokers/plant-a/server.key"]
+    after = key_and_certificate(project.output / BROKER, "server")
+    assert after != before
+    assert text.code == 1
+    assert ".edgecerts/replaced cannot be written" in text.err
+    assert project.run("status").code == 3
+    assert project.run("apply").code == 0
+    (kept,) = (project.output / ".edgecerts/replaced").iterdir()
+    assert key_and_certificate(kept, "server") == before
+    assert key_and_certificate(project.output / BROKER, "server") == after
+    assert project.run("status").code == 0
+
+
+def test_a_folder_that_was_closed_to_its_owner_stops_nobody_for_long(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    (project.output / BROKER).chmod(0o500)
+    project.run("apply", "--replace", "broker/plant-a")
+    left = project.output / ".edgecerts/staging/left/0"
+    left.mkdir(parents=True)
+    (left / "server.key").write_text("never published")
+    left.chmod(0o500)
+    assert project.run("apply", "--replace", "client/MyEACM").code == 0
+    assert list((project.output / ".edgecerts/staging").iterdir()) == []
+
+
+def test_a_certificate_that_an_authority_gets_again_makes_no_new_authority(project: Project) -> None:
+    project.write(SMALL)
+    assert "A new certificate authority was made." in project.apply().out
+    (project.output / "ca/ca.pem").unlink()
+    result = project.run("apply", "--format", "json")
+    assert result.code == 0
+    assert json.loads(result.out)["new_authority"] is None

@@ -70,6 +70,7 @@ def write_journal(folder: OutputFolder, journal: Journal) -> None:
             system.unlink(_UNFINISHED, local)
         descriptor = system.create(_UNFINISHED, local, PRIVATE_KEY_MODE)
         try:
+            folder.hand_over(descriptor)
             system.write(descriptor, json.dumps(document, indent=1).encode("utf-8"))
             system.sync(descriptor, Sync.JOURNAL)
         finally:

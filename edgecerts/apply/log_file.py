@@ -36,6 +36,7 @@ def append_lines(folder: OutputFolder, path: str, lines: bytes) -> int:
                 system.sync(descriptor, Sync.LOG)
             if is_new:
                 system.chmod(descriptor, PUBLIC_MODE)
+                folder.hand_over(descriptor)
             system.write(descriptor, repair.before + lines)
             system.sync(descriptor, Sync.LOG)
         if is_new:

@@ -17,6 +17,8 @@ from edgecerts.errors import StorageError
 
 _HINTS: Mapping[int, str] = {
     errno.ENOSPC: "make room on the disk, then run edgecerts apply again",
+    errno.EACCES: "let this user write there, then run edgecerts apply again",
+    errno.EPERM: "let this user write there, then run edgecerts apply again",
     errno.EDQUOT: "make room in your quota, then run edgecerts apply again",
     errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
     errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
@@ -33,6 +35,8 @@ class OutputFolder:
     def __init__(self, root: int, system: FileSystem) -> None:
         self._root = root
         self.system = system
+        status = system.status(root)
+        self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
 
     @contextlib.contextmanager
     def folder(self, path: str) -> Iterator[int]:
@@ -95,12 +99,20 @@ class OutputFolder:
             self.system.make_folder(name, parent, PRIVATE_FOLDER_MODE)
         descriptor = self.system.open_folder(name, parent)
         try:
-            if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
+            status = self.system.status(descriptor)
+            if stat.S_IMODE(status.st_mode) != PRIVATE_FOLDER_MODE:
                 self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+            self.hand_over(descriptor)
         except OSError:
             self.system.close(descriptor)
             raise
         return descriptor
+
+    def hand_over(self, descriptor: int) -> None:
+        """What root makes in somebody's output folder is theirs: else their next run could not go on with it."""
+        if self._owner is not None:
+            with contextlib.suppress(PermissionError):
+                self.system.chown(descriptor, *self._owner)
 
     def sync_top(self) -> None:
         """Says on disk where the local folder is, also where a run made it that was killed before it could."""
@@ -126,6 +138,8 @@ class OutputFolder:
             return
         descriptor = self.system.open_folder(name, parent)
         try:
+            if stat.S_IMODE(found.st_mode) & PRIVATE_FOLDER_MODE != PRIVATE_FOLDER_MODE:
+                self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
             for inner in self.system.names(descriptor):
                 self.remove_tree(inner, descriptor)
         finally:

@@ -45,6 +45,7 @@ class ApplyReport:
         new_keys: paths of private keys that this run made.
         stale: changes of a saved plan that were not carried out because something is not as it was.
         left: changes that a saved plan did not have, and that were left.
+        unfinished: what keeps what was published from being brought to its end, or None.
         recovered: what an interrupted run had committed to was published first.
     """
 
@@ -56,6 +57,7 @@ class ApplyReport:
     stale: tuple[Remark, ...] = ()
     left: tuple[Change, ...] = ()
     recovered: bool = False
+    unfinished: str | None = None
 
     def count(self, status: Status) -> int:
         """How many changes ended like this."""
@@ -72,4 +74,6 @@ class ApplyReport:
         statuses = {outcome.status for outcome in self.outcomes}
         if Status.REFUSED in statuses or self.stale:
             return ExitCode.REFUSED
+        if self.unfinished is not None:
+            return ExitCode.ERROR
         return ExitCode.ERROR if statuses - {Status.DONE} or self.plan.blocked else ExitCode.DONE

@@ -28,7 +28,7 @@ from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.model import Action, HazardCode, Plan, rfc3339
+from edgecerts.plan.model import Action, Change, HazardCode, Plan, rfc3339
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
 from edgecerts.saved.model import SavedPlan
@@ -135,7 +135,9 @@ def run_apply(run: Run) -> ApplyReport:
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
         confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
-        return replace(_report(run, prepared.selection, confirmed, after), recovered=recovered)
+        return replace(
+            _report(run, prepared.selection, confirmed, after), recovered=recovered, unfinished=worker.unfinished
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -269,7 +271,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
     root = run.graph.authorities[0]
     new_authority = any(
         change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
-    ) or any(change.address == root.certificate.address and change.action is Action.CREATE for change in done)
+    ) or any(change.address == root.certificate.address and _begins_anew(change) for change in done)
     authority = after.certificates[root.certificate.path].value if new_authority else None
     return ApplyReport(
         plan=plan,
@@ -280,6 +282,11 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         stale=selection.stale,
         left=selection.left,
     )
+
+
+def _begins_anew(change: Change) -> bool:
+    """Whether an authority's certificate is the first for its key, as far as anything here shows."""
+    return change.action is Action.CREATE and change.issuance is not None and change.issuance.lineage is None
 
 
 def _refusals(plan: Plan) -> dict[str, str]:

@@ -161,6 +161,7 @@ class Transaction:
             try:
                 system.write(descriptor, file.content)
                 system.chmod(descriptor, file.mode)
+                self._folder.hand_over(descriptor)
                 system.sync(descriptor, Sync.STAGED_FILE)
                 status = system.status(descriptor)
                 if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
@@ -232,7 +233,8 @@ class Transaction:
         """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
         system, status = self._system, self._system.status(live)
         private = any(file.mode == PRIVATE_KEY_MODE for file in staged.draft.files)
-        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777)
+        # Its owner can go on writing to it, also where the old one was closed.
+        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777) | PRIVATE_FOLDER_MODE
         if mode != stat.S_IMODE(system.status(new).st_mode):
             system.chmod(new, mode)
         for file in staged.draft.files:
@@ -330,8 +332,9 @@ class Transaction:
                 with reporting(staged.draft.folder):
                     settle(self._folder, staged.unit, stamp=self._stamp)
             except EdgecertsError as error:
+                # What is new is in its place; what it replaced is not yet.
                 self._stuck = True
-                self._fail(staged, error)
+                self.problem = error.message
         if not self.is_finished and not self._stuck:
             self._close_journal()
 
