@@ -129,7 +129,8 @@ class Interrupted:
         if report.exit_code is ExitCode.DONE:
             return None
         assert report.exit_code is ExitCode.ERROR
-        return [outcome.error for outcome in report.outcomes if outcome.error is not None]
+        told = (report.unfinished, *(outcome.error for outcome in report.outcomes))
+        return [text for text in told if text is not None]
 
     def check(self, fails: Fails) -> str:
         """Runs once with failing calls and then without. Returns what was wrong, else nothing."""

@@ -33,6 +33,11 @@ class OutputFolder:
     """
 
     def __init__(self, root: int, system: FileSystem) -> None:
+        """Takes over an open folder, which the caller closes.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
         self._root = root
         self.system = system
         status = system.status(root)
@@ -154,22 +159,22 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
     Raises:
         StorageError: it cannot be made or opened.
     """
-    try:
-        made = [folder for folder in (root, *root.parents) if not folder.exists()]
-        if made:
-            system.make_root(root, PRIVATE_FOLDER_MODE)
-        elif not os.path.lexists(root / LOCAL_FOLDER):
-            # A run may have made it that was killed before it could say so on disk.
-            made = [root]
-        for folder in made:
-            _sync_place(folder.parent, system)
-        descriptor = system.open_root(root)
-    except OSError as error:
-        raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
-    try:
-        yield OutputFolder(descriptor, system)
-    finally:
-        system.close(descriptor)
+    with contextlib.ExitStack() as stack:
+        try:
+            made = [folder for folder in (root, *root.parents) if not folder.exists()]
+            if made:
+                system.make_root(root, PRIVATE_FOLDER_MODE)
+            elif not os.path.lexists(root / LOCAL_FOLDER):
+                # A run may have made it that was killed before it could say so on disk.
+                made = [root]
+            for folder in made:
+                _sync_place(folder.parent, system)
+            descriptor = system.open_root(root)
+            stack.callback(system.close, descriptor)
+            opened = OutputFolder(descriptor, system)
+        except OSError as error:
+            raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
+        yield opened
 
 
 def _sync_place(parent: Path, system: FileSystem) -> None:
