@@ -32,11 +32,15 @@ class OutputFolder:
         system: what makes the calls.
     """
 
-    def __init__(self, root: int, system: FileSystem) -> None:
+    def __init__(self, root: int, system: FileSystem, owner: tuple[int, int] | None = None) -> None:
+        """Takes over the descriptor of the output folder.
+
+        Args:
+            owner: whose everything will be that is made; None leaves it this user's.
+        """
         self._root = root
         self.system = system
-        status = system.status(root)
-        self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
+        self._owner = owner
 
     @contextlib.contextmanager
     def folder(self, path: str) -> Iterator[int]:
@@ -163,11 +167,13 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
             made = [root]
         for folder in made:
             _sync_place(folder.parent, system)
+        status = root.stat()
         descriptor = system.open_root(root)
     except OSError as error:
         raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
+    owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
     try:
-        yield OutputFolder(descriptor, system)
+        yield OutputFolder(descriptor, system, owner)
     finally:
         system.close(descriptor)
 
