@@ -123,7 +123,7 @@ MUTATIONS = [
     Mutation(
         "nobody's own files are brought over",
         REKEY,
-        lambda: [(publication, "_bring_over", lambda *arguments: False)],
+        lambda: [(publication, "_bring_over", lambda *arguments: (False, []))],
         "somebody's own, is lost",
     ),
     Mutation("files are open at first", FIRST, lambda: [(transaction, "PRIVATE_KEY_MODE", 0o644)], "to others"),

@@ -44,6 +44,24 @@ def append_lines(folder: OutputFolder, path: str, lines: bytes) -> int:
     return repair.keep + len(repair.before)
 
 
+def check_log(folder: OutputFolder, path: str) -> None:
+    """Looks whether lines can be added, before anything depends on it.
+
+    Raises:
+        StorageError: it is not a plain file, or has another name.
+        OSError: it cannot be written to.
+    """
+    with folder.existing(path.rpartition("/")[0]) as parent:
+        name = path.rpartition("/")[2]
+        if parent is None or folder.system.look(name, parent) is None:
+            return
+        descriptor = folder.system.open_to_append(name, parent, PUBLIC_MODE)
+        try:
+            check_own_file(folder.system.status(descriptor), path)
+        finally:
+            folder.system.close(descriptor)
+
+
 def take_back_lines(folder: OutputFolder, path: str, begin: int) -> None:
     """Removes the last lines of a file of the log: those of certificates that nobody has seen and nobody will.
 

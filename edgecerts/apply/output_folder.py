@@ -32,16 +32,15 @@ class OutputFolder:
         system: what makes the calls.
     """
 
-    def __init__(self, root: int, system: FileSystem) -> None:
-        """Takes over an open folder, which the caller closes.
+    def __init__(self, root: int, system: FileSystem, owner: tuple[int, int] | None = None) -> None:
+        """Takes over the descriptor of the output folder.
 
-        Raises:
-            OSError: it cannot be looked at.
+        Args:
+            owner: whose everything will be that is made; None leaves it this user's.
         """
         self._root = root
         self.system = system
-        status = system.status(root)
-        self._owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
+        self._owner = owner
 
     @contextlib.contextmanager
     def folder(self, path: str) -> Iterator[int]:
@@ -159,22 +158,24 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
     Raises:
         StorageError: it cannot be made or opened.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            made = [folder for folder in (root, *root.parents) if not folder.exists()]
-            if made:
-                system.make_root(root, PRIVATE_FOLDER_MODE)
-            elif not os.path.lexists(root / LOCAL_FOLDER):
-                # A run may have made it that was killed before it could say so on disk.
-                made = [root]
-            for folder in made:
-                _sync_place(folder.parent, system)
-            descriptor = system.open_root(root)
-            stack.callback(system.close, descriptor)
-            opened = OutputFolder(descriptor, system)
-        except OSError as error:
-            raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
-        yield opened
+    try:
+        made = [folder for folder in (root, *root.parents) if not folder.exists()]
+        if made:
+            system.make_root(root, PRIVATE_FOLDER_MODE)
+        elif not os.path.lexists(root / LOCAL_FOLDER):
+            # A run may have made it that was killed before it could say so on disk.
+            made = [root]
+        for folder in made:
+            _sync_place(folder.parent, system)
+        status = root.stat()
+        descriptor = system.open_root(root)
+    except OSError as error:
+        raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
+    owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
+    try:
+        yield OutputFolder(descriptor, system, owner)
+    finally:
+        system.close(descriptor)
 
 
 def _sync_place(parent: Path, system: FileSystem) -> None:

@@ -46,7 +46,7 @@ class ApplyReport:
         stale: changes of a saved plan that were not carried out because something is not as it was.
         left: changes that a saved plan did not have, and that were left.
         unfinished: what keeps what was published from being brought to its end, or None.
-        recovered: what an interrupted run had committed to was published first.
+        recovered: the folders of identities that an interrupted run was publishing; they were published first.
     """
 
     plan: Plan
@@ -56,7 +56,7 @@ class ApplyReport:
     new_keys: tuple[str, ...]
     stale: tuple[Remark, ...] = ()
     left: tuple[Change, ...] = ()
-    recovered: bool = False
+    recovered: tuple[str, ...] = ()
     unfinished: str | None = None
 
     def count(self, status: Status) -> int:

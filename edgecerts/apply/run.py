@@ -12,6 +12,7 @@ from cryptography import x509
 
 from edgecerts.apply.carry_out import OnProgress, Worker
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
@@ -21,13 +22,15 @@ from edgecerts.apply.replaced import remove_old, stamp_of
 from edgecerts.apply.report import ApplyReport, Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
-from edgecerts.errors import EdgecertsError, StorageError
+from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, STAGING_FOLDER, Graph
+from edgecerts.errors import EdgecertsError, RefusedError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
+from edgecerts.observed.repository import find_tracked
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
+from edgecerts.plan.folder_checks import find_insecure_folders
 from edgecerts.plan.model import Action, Change, HazardCode, Plan, rfc3339
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
@@ -115,7 +118,10 @@ def run_apply(run: Run) -> ApplyReport:
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
+        if has_journal(run.output):
+            _check_recovery(run)
+        with interrupts_held():
+            recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -135,9 +141,8 @@ def run_apply(run: Run) -> ApplyReport:
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
         confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
-        return replace(
-            _report(run, prepared.selection, confirmed, after), recovered=recovered, unfinished=worker.unfinished
-        )
+        report = _report(run, prepared.selection, confirmed, after)
+        return replace(report, recovered=recovered, unfinished=worker.unfinished)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +198,24 @@ def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
     _forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     return _Prepared(inventory=inventory, selection=selection, keys=keys)
+
+
+def _check_recovery(run: Run) -> None:
+    """What an interrupted run left is only finished where nobody else could have left it.
+
+    Raises:
+        RefusedError, StorageError: somebody could.
+    """
+    inventory = scan(run.graph, run.output, manifest_folder=run.manifest_folder)
+    insecure = find_insecure_folders(inventory, run.owners) if run.owners is not None else None
+    if insecure is not None and HazardCode.INSECURE_FOLDER not in run.options.allow:
+        raise RefusedError(f"an interrupted apply is not finished here: {insecure.message}", hint=insecure.hint)
+    tracked = find_tracked(run.output, (LOCAL_FOLDER,))
+    if isinstance(tracked, frozenset) and tracked:
+        raise StorageError(
+            f"git has files of {LOCAL_FOLDER}, which belongs to one machine: {min(tracked)}",
+            hint=f"look at who added them; then, in the output folder: git rm -r --cached {LOCAL_FOLDER}",
+        )
 
 
 def _tidy(run: Run) -> None:

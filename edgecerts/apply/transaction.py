@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
-from edgecerts.apply.log_file import append_lines, take_back_lines
+from edgecerts.apply.log_file import append_lines, check_log, take_back_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
-from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
+from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, publish, settle, sync_published
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
@@ -121,6 +121,9 @@ class Transaction:
         try:
             self._check_and_fill()
             lines = b"".join(staged.draft.log_lines for staged in self._staged)
+            if lines:
+                with reporting(self._log):
+                    check_log(self._folder, self._log)
             self._commit([staged.unit for staged in self._staged if staged.is_folder], lines)
             with reporting(self._log):
                 begin = append_lines(self._folder, self._log, lines) if lines else None
@@ -208,6 +211,11 @@ class Transaction:
         with contextlib.suppress(OSError):
             self._system.link(name, live, name, new)
             return
+        if not is_movable(self._folder, name, live):
+            raise StorageError(
+                f"{name}, a folder beside the files, cannot be moved along with them",
+                hint="move it out of the folder, or let this user write to it",
+            )
         # Without its key or certificate an identity would be of no use until then.
         if name.endswith((".key", ".pem")):
             self._copy(name, live, new)
@@ -255,6 +263,7 @@ class Transaction:
         if (status.st_uid, status.st_gid) != (uid, gid):
             with contextlib.suppress(PermissionError):
                 self._system.chown(descriptor, uid, gid)
+                self._system.sync(descriptor, Sync.STAGED_FILE)
 
     def _commit(self, units: list[JournalUnit], lines: bytes) -> None:
         if not units:

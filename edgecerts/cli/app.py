@@ -5,6 +5,7 @@ error load neither cryptography nor jsonschema.
 """
 
 import enum
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -216,6 +217,8 @@ def apply_command(
             "a saved plan has its own --target, --replace, --prune and --allow",
             hint="give them to edgecerts plan --out, and review what it shows",
         )
+    if not math.isfinite(lock_timeout):
+        raise UsageError("--lock-timeout is a number of seconds", hint="for a day, write 86400")
     from edgecerts.cli.platform import find_platform_notice
 
     notice = find_platform_notice(sys.platform)

@@ -77,7 +77,7 @@ def apply(
     else:
         style = Style(colour=console.has_colour, width=console.width)
         console.result(render_apply_text(report, style=style, output=str(project.output)))
-    wrote = detailed and report.exit_code is ExitCode.DONE and report.count(Status.DONE) > 0
+    wrote = detailed and report.exit_code is ExitCode.DONE and (report.count(Status.DONE) > 0 or bool(report.recovered))
     return ExitCode.CHANGES_PENDING if wrote else report.exit_code
 
 

@@ -26,7 +26,7 @@ def render_apply_json(report: ApplyReport) -> str:
             "deliver": deliver_documents(report.deliver),
             "new_keys": list(report.new_keys),
             "new_authority": f"sha256:{report.new_authority}" if report.new_authority else None,
-            "recovered": report.recovered,
+            "recovered": list(report.recovered),
             "unfinished": report.unfinished,
             "stale": remark_documents(report.stale),
             "left": [

@@ -58,8 +58,10 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
 def _recovered(report: ApplyReport, style: Style) -> Iterator[str]:
     if report.recovered:
         yield from style.wrap(
-            "An earlier apply was interrupted while it published. What it had begun was brought to its end first;"
-            " edgecerts status shows what is there."
+            "An earlier apply was interrupted while it published. What it had begun was brought to its end first."
+            " Deliver"
+            " these folders as a whole, and reload or restart what uses them:"
+            f" {printable(', '.join(report.recovered))}."
         )
         yield ""
 
