@@ -57,8 +57,8 @@ def exchange_by_file(self: FileSystem, name: str, folder: int, other_name: str, 
     self.close(live)
 
 
-def recover_nothing(folder: OutputFolder, *, was_killed: bool, stamp: str) -> bool:
-    return False
+def recover_nothing(folder: OutputFolder, *, was_killed: bool, stamp: str) -> tuple[str, ...]:
+    return ()
 
 
 def remove_at_once(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> str:
