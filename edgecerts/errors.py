@@ -93,6 +93,12 @@ class StorageError(EdgecertsError):
     """A file or folder that cannot be read or written as it must be."""
 
 
+class RefusedError(EdgecertsError):
+    """Something that is not done unless it is allowed by name."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class UsageError(EdgecertsError):
     """Flags or arguments that do not fit together."""
 

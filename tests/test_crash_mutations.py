@@ -57,8 +57,8 @@ def exchange_by_file(self: FileSystem, name: str, folder: int, other_name: str, 
     self.close(live)
 
 
-def recover_nothing(folder: OutputFolder, *, was_killed: bool, stamp: str) -> bool:
-    return False
+def recover_nothing(folder: OutputFolder, *, was_killed: bool, stamp: str) -> tuple[str, ...]:
+    return ()
 
 
 def remove_at_once(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> str:
@@ -123,7 +123,7 @@ MUTATIONS = [
     Mutation(
         "nobody's own files are brought over",
         REKEY,
-        lambda: [(publication, "_bring_over", lambda *arguments: False)],
+        lambda: [(publication, "_bring_over", lambda *arguments: (False, []))],
         "somebody's own, is lost",
     ),
     Mutation("files are open at first", FIRST, lambda: [(transaction, "PRIVATE_KEY_MODE", 0o644)], "to others"),

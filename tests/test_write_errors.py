@@ -129,7 +129,8 @@ class Interrupted:
         if report.exit_code is ExitCode.DONE:
             return None
         assert report.exit_code is ExitCode.ERROR
-        return [outcome.error for outcome in report.outcomes if outcome.error is not None]
+        told = [outcome.error for outcome in report.outcomes if outcome.error is not None]
+        return told if report.unfinished is None else [*told, report.unfinished]
 
     def check(self, fails: Fails) -> str:
         """Runs once with failing calls and then without. Returns what was wrong, else nothing."""

@@ -74,6 +74,7 @@ class Worker:
         outcomes: what became of each change, by address.
         failed: the identities of which something could not be done.
         stopped: why nothing more may be published, or None.
+        unfinished: what keeps what was published from being brought to its end, or None.
     """
 
     folder: OutputFolder
@@ -84,6 +85,7 @@ class Worker:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     stopped: str | None = None
+    unfinished: str | None = None
     _done: int = 0
 
     def carry_out(self, plan: Plan) -> dict[str, Outcome]:
@@ -133,6 +135,7 @@ class Worker:
             else:
                 self._finish(unit)
         if not transaction.is_finished:
+            self.unfinished = transaction.problem
             self.stopped = f"what came before it is not at its end ({transaction.problem}); run edgecerts apply again"
 
     def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:

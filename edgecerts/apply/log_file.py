@@ -36,11 +36,30 @@ def append_lines(folder: OutputFolder, path: str, lines: bytes) -> int:
                 system.sync(descriptor, Sync.LOG)
             if is_new:
                 system.chmod(descriptor, PUBLIC_MODE)
+                folder.hand_over(descriptor)
             system.write(descriptor, repair.before + lines)
             system.sync(descriptor, Sync.LOG)
         if is_new:
             system.sync(parent, Sync.LOG_FILE)
     return repair.keep + len(repair.before)
+
+
+def check_log(folder: OutputFolder, path: str) -> None:
+    """Looks whether lines can be added, before anything depends on it.
+
+    Raises:
+        StorageError: it is not a plain file, or has another name.
+        OSError: it cannot be written to.
+    """
+    with folder.existing(path.rpartition("/")[0]) as parent:
+        name = path.rpartition("/")[2]
+        if parent is None or folder.system.look(name, parent) is None:
+            return
+        descriptor = folder.system.open_to_append(name, parent, PUBLIC_MODE)
+        try:
+            check_own_file(folder.system.status(descriptor), path)
+        finally:
+            folder.system.close(descriptor)
 
 
 def take_back_lines(folder: OutputFolder, path: str, begin: int) -> None:

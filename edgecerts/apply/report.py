@@ -48,7 +48,8 @@ class ApplyReport:
         key_files: where those are that it wrote elsewhere, by their path.
         stale: changes of a saved plan that were not carried out because something is not as it was.
         left: changes that a saved plan did not have, and that were left.
-        recovered: what an interrupted run had committed to was published first.
+        unfinished: what keeps what was published from being brought to its end, or None.
+        recovered: the folders of identities that an interrupted run was publishing; they were published first.
     """
 
     plan: Plan
@@ -58,7 +59,8 @@ class ApplyReport:
     new_keys: tuple[str, ...]
     stale: tuple[Remark, ...] = ()
     left: tuple[Change, ...] = ()
-    recovered: bool = False
+    recovered: tuple[str, ...] = ()
+    unfinished: str | None = None
     key_files: Mapping[str, Path] = field(default_factory=dict)
 
     def count(self, status: Status) -> int:
@@ -76,6 +78,8 @@ class ApplyReport:
         statuses = {outcome.status for outcome in self.outcomes}
         if Status.REFUSED in statuses or self.stale:
             return ExitCode.REFUSED
+        if self.unfinished is not None:
+            return ExitCode.ERROR
         return ExitCode.ERROR if statuses - {Status.DONE} or self.plan.blocked else ExitCode.DONE
 
 

@@ -108,6 +108,9 @@ def _problem(path: str, rule: IgnoreRule | None) -> StorageError:
     why = _why(rule)
     # The last line that fits decides.
     mended = f"write {line} at the end of {GITIGNORE} in the output folder"
+    if rule is not None:
+        # A file deeper in the tree decides, whatever stands in ours.
+        mended = f"take that line away, or {mended}, unless that line stands in a folder below it"
     if kept:
         what = f"{LOCAL_FOLDER}/, where private keys lie while they are written and after they are replaced"
         return StorageError(f"git would take in {what}; {why}", hint=mended)

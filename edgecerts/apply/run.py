@@ -12,6 +12,7 @@ from cryptography import x509
 
 from edgecerts.apply.carry_out import OnProgress, Worker
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
@@ -22,13 +23,15 @@ from edgecerts.apply.replaced import remove_old, stamp_of
 from edgecerts.apply.report import ApplyReport, Outcome, Status, with_key_files
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
-from edgecerts.errors import EdgecertsError, StorageError
+from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, STAGING_FOLDER, Graph
+from edgecerts.errors import EdgecertsError, RefusedError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
+from edgecerts.observed.repository import find_tracked
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
+from edgecerts.plan.folder_checks import find_insecure_folders
 from edgecerts.plan.model import Action, Change, HazardCode, Plan, ReasonCode, rfc3339
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
@@ -122,7 +125,10 @@ def run_apply(run: Run) -> ApplyReport:
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
+        if has_journal(run.output):
+            _check_recovery(run)
+        with interrupts_held():
+            recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -155,7 +161,8 @@ def run_apply(run: Run) -> ApplyReport:
         logged = frozenset(entry.sha256 for entry in after.log)
         confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
         report = _report(run, prepared.selection, confirmed, after)
-        return replace(with_key_files(report, new_keys.written), recovered=recovered)
+        report = replace(report, recovered=recovered, unfinished=worker.unfinished)
+        return with_key_files(report, new_keys.written)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,6 +228,24 @@ def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
     _forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     return _Prepared(inventory=inventory, selection=selection, keys=keys, new_keys=new_keys)
+
+
+def _check_recovery(run: Run) -> None:
+    """What an interrupted run left is only finished where nobody else could have left it.
+
+    Raises:
+        RefusedError, StorageError: somebody could.
+    """
+    inventory = scan(run.graph, run.output, manifest_folder=run.manifest_folder)
+    insecure = find_insecure_folders(inventory, run.owners) if run.owners is not None else None
+    if insecure is not None and HazardCode.INSECURE_FOLDER not in run.options.allow:
+        raise RefusedError(f"an interrupted apply is not finished here: {insecure.message}", hint=insecure.hint)
+    tracked = find_tracked(run.output, (LOCAL_FOLDER,))
+    if isinstance(tracked, frozenset) and tracked:
+        raise StorageError(
+            f"git has files of {LOCAL_FOLDER}, which belongs to one machine: {min(tracked)}",
+            hint=f"look at who added them; then, in the output folder: git rm -r --cached {LOCAL_FOLDER}",
+        )
 
 
 def _tidy(run: Run) -> None:
@@ -299,7 +324,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
     root = run.graph.authorities[0]
     new_authority = any(
         change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
-    ) or any(change.address == root.certificate.address and _is_new_authority(change) for change in done)
+    ) or any(change.address == root.certificate.address and _begins_anew(change) for change in done)
     authority = after.certificates[root.certificate.path].value if new_authority else None
     return ApplyReport(
         plan=plan,
@@ -312,11 +337,11 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
     )
 
 
-def _is_new_authority(change: Change) -> bool:
-    """Whether an authority's certificate is its first: made where there was none, or for another key than before."""
-    exchanged = change.issuance is not None and change.issuance.lineage is None
+def _begins_anew(change: Change) -> bool:
+    """Whether an authority's certificate is the first for its key, as far as anything here shows."""
     asked = any(reason.code is ReasonCode.REPLACE_REQUESTED for reason in change.reasons)
-    return change.action is Action.CREATE or (exchanged and asked)
+    is_first = change.issuance is not None and change.issuance.lineage is None
+    return is_first and (change.action is Action.CREATE or asked)
 
 
 def _refusals(plan: Plan) -> dict[str, str]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
-from edgecerts.apply.log_file import append_lines, take_back_lines
+from edgecerts.apply.log_file import append_lines, check_log, take_back_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
-from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
+from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, publish, settle, sync_published
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
@@ -121,6 +121,9 @@ class Transaction:
         try:
             self._check_and_fill()
             lines = b"".join(staged.draft.log_lines for staged in self._staged)
+            if lines:
+                with reporting(self._log):
+                    check_log(self._folder, self._log)
             self._commit([staged.unit for staged in self._staged if staged.is_folder], lines)
             with reporting(self._log):
                 begin = append_lines(self._folder, self._log, lines) if lines else None
@@ -161,6 +164,7 @@ class Transaction:
             try:
                 system.write(descriptor, file.content)
                 system.chmod(descriptor, file.mode)
+                self._folder.hand_over(descriptor)
                 system.sync(descriptor, Sync.STAGED_FILE)
                 status = system.status(descriptor)
                 if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
@@ -207,6 +211,11 @@ class Transaction:
         with contextlib.suppress(OSError):
             self._system.link(name, live, name, new)
             return
+        if not is_movable(self._folder, name, live):
+            raise StorageError(
+                f"{name}, a folder beside the files, cannot be moved along with them",
+                hint="move it out of the folder, or let this user write to it",
+            )
         # Without its key or certificate an identity would be of no use until then.
         if name.endswith((".key", ".pem")):
             self._copy(name, live, new)
@@ -232,7 +241,8 @@ class Transaction:
         """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
         system, status = self._system, self._system.status(live)
         private = any(file.mode == PRIVATE_KEY_MODE for file in staged.draft.files)
-        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777)
+        # Its owner can go on writing to it, also where the old one was closed.
+        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777) | PRIVATE_FOLDER_MODE
         if mode != stat.S_IMODE(system.status(new).st_mode):
             system.chmod(new, mode)
         for file in staged.draft.files:
@@ -253,6 +263,7 @@ class Transaction:
         if (status.st_uid, status.st_gid) != (uid, gid):
             with contextlib.suppress(PermissionError):
                 self._system.chown(descriptor, uid, gid)
+                self._system.sync(descriptor, Sync.STAGED_FILE)
 
     def _commit(self, units: list[JournalUnit], lines: bytes) -> None:
         if not units:
@@ -330,8 +341,9 @@ class Transaction:
                 with reporting(staged.draft.folder):
                     settle(self._folder, staged.unit, stamp=self._stamp)
             except EdgecertsError as error:
+                # What is new is in its place; what it replaced is not yet.
                 self._stuck = True
-                self._fail(staged, error)
+                self.problem = error.message
         if not self.is_finished and not self._stuck:
             self._close_journal()
 

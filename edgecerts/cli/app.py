@@ -5,6 +5,7 @@ error load neither cryptography nor jsonschema.
 """
 
 import enum
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -251,6 +252,8 @@ def apply_command(
         raise UsageError(
             "--new-ca-key-to does not go with a saved plan", hint="make the authority first: edgecerts apply alone"
         )
+    if not math.isfinite(lock_timeout):
+        raise UsageError("--lock-timeout is a number of seconds", hint="for a day, write 86400")
     from edgecerts.cli.platform import find_platform_notice
 
     notice = find_platform_notice(sys.platform)

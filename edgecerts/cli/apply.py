@@ -77,7 +77,7 @@ def apply(
     finally:
         console.end_progress()
     _show(report, console, output=str(project.output), as_json=as_json)
-    wrote = detailed and report.exit_code is ExitCode.DONE and report.count(Status.DONE) > 0
+    wrote = detailed and report.exit_code is ExitCode.DONE and (report.count(Status.DONE) > 0 or bool(report.recovered))
     return ExitCode.CHANGES_PENDING if wrote else report.exit_code
 
 

@@ -50,7 +50,7 @@ def check_renewal(own: Settings, settings: Settings, lifetime: Lifetime, mistake
     mark = _position(own, ("renew_before", "validity"))
     if mark is not None:
         hint = "give a shorter one, or a percentage such as 33%"
-        message = "`renew_before` is as long as the whole lifetime, or longer"
+        message = "`renew_before` leaves no time between the issue of a certificate and its renewal"
         mistakes.add(mark, message, hint)
 
 

@@ -56,6 +56,7 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         lines += remarks_block("Notices", lasting, style)
     lines += _deliveries(report, style, output)
     lines += _new_keys(report, style)
+    lines += _unfinished(report, style)
     lines += style.bold(_summary(report, output))
     lines += _pin(report, style)
     return "".join(f"{line}\n" for line in lines)
@@ -64,8 +65,22 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
 def _recovered(report: ApplyReport, style: Style) -> Iterator[str]:
     if report.recovered:
         yield from style.wrap(
-            "An earlier apply was interrupted while it published. What it had begun was brought to its end first;"
-            " edgecerts status shows what is there."
+            "An earlier apply was interrupted while it published. What it had begun was brought to its end first."
+            " Deliver"
+            " these folders as a whole, and reload or restart what uses them:"
+            f" {printable(', '.join(report.recovered))}."
+        )
+        yield ""
+
+
+def _unfinished(report: ApplyReport, style: Style) -> Iterator[str]:
+    if report.unfinished is not None:
+        yield style.paint("Not brought to its end", Colour.RED)
+        yield from style.wrap(printable(report.unfinished), indent="  ", hanging="      ")
+        yield from style.wrap(
+            "What is listed as made is in its place. What it replaced is kept below .edgecerts; the next apply tidies"
+            " up, once that is mended.",
+            indent="  ",
         )
         yield ""
 

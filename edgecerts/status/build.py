@@ -57,7 +57,6 @@ SHOWN = frozenset(
         NoticeCode.NOT_JUDGED,
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
-        NoticeCode.INTERRUPTED,
         NoticeCode.FOLDER_GROUP_WRITABLE,
         NoticeCode.MODES_NOT_KEPT,
         NoticeCode.UNREADABLE,
@@ -66,7 +65,13 @@ SHOWN = frozenset(
 """Notices of a plan that are about what exists, and not about what is planned."""
 
 FOLDER_FINDINGS = frozenset(
-    code.value for code in (NoticeCode.INSECURE_FOLDER, NoticeCode.LOG_UNREADABLE, NoticeCode.LOG_CONTRADICTION)
+    code.value
+    for code in (
+        NoticeCode.INTERRUPTED,
+        NoticeCode.INSECURE_FOLDER,
+        NoticeCode.LOG_UNREADABLE,
+        NoticeCode.LOG_CONTRADICTION,
+    )
 )
 """Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
 
