@@ -54,10 +54,23 @@ def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageE
     Returns:
         by path what is wrong. Nothing, outside a work tree and where git cannot be asked: our own `.gitignore` stands.
     """
-    rules = find_ignore_rules(output, dict.fromkeys(paths))
+    return {path: _problem(path, why) for path, why in explain_exposure(output, paths).items()}
+
+
+def explain_exposure(folder: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Why git would take in what lies at these paths, by path; those that it would not are left out.
+
+    Args:
+        folder: what the paths are relative to.
+    """
+    rules = find_ignore_rules(folder, dict.fromkeys(paths))
     if rules is None or isinstance(rules, Unknown):
         return {}
-    return {path: _problem(path, rule) for path, rule in rules.items() if rule is None or rule.lets_in}
+    return {path: _explain(rule) for path, rule in rules.items() if rule is None or rule.lets_in}
+
+
+def _explain(rule: IgnoreRule | None) -> str:
+    return f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
 
 
 def _exposed_places(change: Change) -> Iterator[str]:
@@ -72,10 +85,9 @@ def _exposed_places(change: Change) -> Iterator[str]:
         yield _KEPT
 
 
-def _problem(path: str, rule: IgnoreRule | None) -> StorageError:
+def _problem(path: str, why: str) -> StorageError:
     kept = path == _KEPT
     line = f"/{LOCAL_FOLDER}/" if kept else f"/{path}"
-    why = f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
     # The last line that fits decides.
     mended = f"write {line} at the end of {GITIGNORE} in the output folder"
     if kept:
