@@ -1,5 +1,6 @@
 """`edgecerts request`, run where the private key lives."""
 
+import errno
 import fcntl
 import json
 import os
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.private_keys import encode_private_key, generate_private_key
 from edgecerts.schemas import schema_text
 from tests.conftest import NOW, SMALL, Project
 from tests.hosts import (
@@ -99,20 +101,24 @@ def test_the_same_again_does_nothing_and_says_so(host: Project) -> None:
     assert document["request"]["action"] == "kept"
 
 
-def test_another_declared_name_is_asked_for_with_the_same_key(host: Project) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        ("organization: Plant", "organization: Other", "CN=10.3.0.11,O=Other"),
+        ("broker.plant-a.example", "other.example", "CN=10.3.0.11,O=Plant"),
+    ],
+)
+def test_another_declared_name_is_asked_for_with_the_same_key(host: Project, old: str, new: str, asked: str) -> None:
     request(host)
     before = (host.folder / KEY).read_bytes()
-    for changed in (
-        MANIFEST.replace("broker.plant-a.example", "other.example"),
-        MANIFEST.replace("organization: Plant", "organization: Other"),
-    ):
-        host.write(changed)
-        assert told(host)["request"]["action"] == "written"
-        assert (host.folder / KEY).read_bytes() == before
-        assert request_digest(host.folder / REQUEST) == key_digest(host.folder / KEY)
-        assert told(host)["request"]["action"] == "kept"
+    host.write(MANIFEST.replace(old, new))
+    assert told(host)["request"]["action"] == "written"
+    assert (host.folder / KEY).read_bytes() == before
+    assert request_digest(host.folder / REQUEST) == key_digest(host.folder / KEY)
     found = x509.load_pem_x509_csr((host.folder / REQUEST).read_bytes())
-    assert found.subject.rfc4514_string() == "CN=10.3.0.11,O=Other"
+    assert found.subject.rfc4514_string() == asked
+    assert b"other" in (found.public_bytes(Encoding.DER)).lower()
+    assert told(host)["request"]["action"] == "kept"
 
 
 def test_a_lost_request_is_written_again_for_the_same_key(host: Project) -> None:
@@ -251,8 +257,10 @@ def test_a_certificate_is_looked_for_beside_the_key_and_in_the_output_folder(hos
     assert told(host, *options)["key"]["action"] == "put-in-place"
 
 
-def test_who_could_read_the_key_in_use_can_read_the_new_one(running: Project) -> None:
-    (running.folder / KEY).chmod(0o640)
+@pytest.mark.parametrize("mode", [0o640, 0o644])
+def test_who_could_read_the_key_in_use_can_read_the_new_one(running: Project, mode: int) -> None:
+    """But for everybody: that was never meant."""
+    (running.folder / KEY).chmod(mode)
     request(running, "--rekey")
     assert (running.folder / NEXT).stat().st_mode & 0o777 == 0o600
     running.apply()
@@ -311,6 +319,29 @@ def test_the_present_key_is_asked_for_again_where_the_next_one_is_taken_away(run
     (running.folder / NEXT).unlink()
     assert told(running)["request"]["action"] == "written"
     assert request_digest(running.folder / REQUEST) == key_digest(running.folder / KEY)
+
+
+def test_a_next_key_takes_over_at_once_where_there_is_none_in_use(running: Project) -> None:
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    (running.folder / KEY).unlink()
+    assert told(running)["key"]["action"] == "put-in-place"
+    assert (running.folder / KEY).read_bytes() == waiting
+    assert replaced_keys((running.folder / KEY).parent) == []
+
+
+def test_two_keys_that_are_replaced_in_the_same_second_are_both_kept(running: Project) -> None:
+    folder, seen = (running.folder / KEY).parent, []
+    for _ in range(2):
+        seen.append((running.folder / KEY).read_bytes())
+        request(running, "--rekey")
+        running.apply()
+        request(running)
+    assert [path.read_bytes() for path in replaced_keys(folder)] in (seen, seen[::-1])
+    assert [path.name for path in replaced_keys(folder)] == [
+        "server.replaced-20261123T120000Z-2.key",
+        "server.replaced-20261123T120000Z.key",
+    ]
 
 
 # ----- keys that are not as they should be
@@ -566,6 +597,69 @@ def test_a_key_that_appears_meanwhile_is_not_written_over(host: Project, monkeyp
     assert "appeared while edgecerts was at work" in result.err
     assert (host.folder / KEY).read_bytes() == theirs
     assert not (host.folder / REQUEST).exists()
+
+
+def test_a_key_that_appears_meanwhile_stays_where_there_are_no_links_either(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = b"somebody's key"
+
+    def race(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        (host.folder / KEY).write_bytes(theirs)
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(FileSystem, "link", race)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "appeared while edgecerts was at work" in result.err
+    assert (host.folder / KEY).read_bytes() == theirs
+
+
+def test_files_that_change_before_the_lock_is_held_stop_the_run(
+    running: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = FileSystem.lock
+
+    def change(self: FileSystem, descriptor: int) -> None:
+        (running.folder / REQUEST).write_bytes(b"")
+        lock(self, descriptor)
+
+    monkeypatch.setattr(FileSystem, "lock", change)
+    result = running.run("request", "broker/plant-a", "--rekey")
+    assert result.code == 1
+    assert "changed while edgecerts was at work" in result.err
+    assert not (running.folder / NEXT).exists()
+
+
+def test_what_does_not_read_back_is_an_error(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = FileSystem.read
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "read", lambda self, descriptor, offset=0: read(self, descriptor, offset)[:-1])
+        result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "does not read back as it was written" in result.err
+    assert not (host.folder / KEY).exists()
+    request(host)
+
+
+def test_a_request_that_is_not_as_it_should_be_afterwards_is_an_error(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("edgecerts.apply.request_run.build_request", lambda spec, key: b"")
+        result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "not as it should be when it is read again" in result.err
+    assert told(host)["request"]["action"] == "written"
+
+
+def test_a_key_that_cannot_be_opened_again_is_not_written(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = encode_private_key(generate_private_key(KeyType.EC_P256), None)
+    monkeypatch.setattr("edgecerts.apply.request_run.encode_private_key", lambda key, password: other)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "does not read back as it was made" in result.err
+    assert not host.output.exists()
 
 
 # ----- repositories

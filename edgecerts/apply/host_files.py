@@ -58,6 +58,12 @@ class HostKeys:
 
     def set_aside(self, name: str, stamp: str) -> str:
         """Gives a key that is not used any more the name of a replaced one. Returns that name."""
+        system, old = self._system, self._system.look(name, self._folder)
+        kept = self._second_name(old) if old is not None else None
+        if kept is not None:
+            system.unlink(name, self._folder)
+            system.sync(self._folder, Sync.PUBLISHED)
+            return kept
         kept = self._free_name(stamp)
         self._move(name, kept)
         return kept
@@ -80,12 +86,9 @@ class HostKeys:
 
     def _keep(self, key: str, old: os.stat_result, stamp: str) -> str:
         """A second name for the key in use, so that it is never absent: neither its file, nor its content."""
-        system, folder = self._system, self._folder
-        # A run that was killed may have come this far.
-        for name in system.names(folder):
-            found = system.look(name, folder) if name.startswith(self._places.replaced_prefix) else None
-            if found is not None and os.path.samestat(found, old):
-                return name
+        system, folder, kept = self._system, self._folder, self._second_name(old)
+        if kept is not None:
+            return kept
         kept = self._free_name(stamp)
         try:
             system.link(key, folder, kept, folder)
@@ -96,6 +99,15 @@ class HostKeys:
             system.rename(key, folder, kept, folder)
         system.sync(folder, Sync.SET_ASIDE)
         return kept
+
+    def _second_name(self, old: os.stat_result) -> str | None:
+        """The name of a replaced key that a file has already: a run that was killed came so far."""
+        for name in self._system.names(self._folder):
+            if name.startswith(self._places.replaced_prefix):
+                found = self._system.look(name, self._folder)
+                if found is not None and os.path.samestat(found, old):
+                    return name
+        return None
 
     def _take_over_access(self, name: str, old: os.stat_result) -> None:
         """Who could read the key in use can read the next one: a broker has a user of its own."""
