@@ -263,6 +263,17 @@ def test_a_saved_plan_rests_on_the_key_in_the_request(settled: Project) -> None:
     assert basis() != before
 
 
+def test_a_reviewed_renewal_is_carried_out_while_a_request_is_refused(settled: Project) -> None:
+    (settled.folder / "requests/unit.csr").write_text("damaged")
+    settled.now = NOW + timedelta(days=700)
+    before = read_certificate(settled.output / f"{CLIENT}.pem")
+    saved = settled.folder / "plan.json"
+    assert settled.run("plan", "--out", str(saved)).code == 0
+    result = settled.run("apply", str(saved))
+    assert result.code == 1
+    assert read_certificate(settled.output / f"{CLIENT}.pem").serial_number != before.serial_number
+
+
 def test_a_request_that_came_after_review_is_left(project: Project) -> None:
     project.write(MANIFEST)
     project.apply()

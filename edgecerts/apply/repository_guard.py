@@ -54,10 +54,27 @@ def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageE
     Returns:
         by path what is wrong. Nothing, outside a work tree and where git cannot be asked: our own `.gitignore` stands.
     """
-    rules = find_ignore_rules(output, dict.fromkeys(paths))
+    return {path: _problem(path, rule) for path, rule in _exposing_rules(output, paths).items()}
+
+
+def explain_exposure(folder: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Why git would take in what lies at these paths, by path; those that it would not are left out.
+
+    Args:
+        folder: what the paths are relative to.
+    """
+    return {path: _explain(rule) for path, rule in _exposing_rules(folder, paths).items()}
+
+
+def _exposing_rules(folder: Path, paths: Iterable[str]) -> dict[str, IgnoreRule | None]:
+    rules = find_ignore_rules(folder, dict.fromkeys(paths))
     if rules is None or isinstance(rules, Unknown):
         return {}
-    return {path: _problem(path, rule) for path, rule in rules.items() if rule is None or rule.lets_in}
+    return {path: rule for path, rule in rules.items() if rule is None or rule.lets_in}
+
+
+def _explain(rule: IgnoreRule | None) -> str:
+    return f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
 
 
 def check_ignored(places: Sequence[Path]) -> None:
@@ -76,7 +93,7 @@ def check_ignored(places: Sequence[Path]) -> None:
             raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}")
         for path, rule in (rules or {}).items():
             if rule is None or rule.lets_in:
-                raise _in_work_tree(named[path], _why(rule))
+                raise _in_work_tree(named[path], _explain(rule))
 
 
 def _in_work_tree(place: Path, why: str) -> StorageError:
@@ -84,10 +101,6 @@ def _in_work_tree(place: Path, why: str) -> StorageError:
         f"{place} would not be encrypted, and git might take it into a repository; {why}",
         hint="name a place outside the work tree, or declare `password`, so that the key is encrypted",
     )
-
-
-def _why(rule: IgnoreRule | None) -> str:
-    return f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
 
 
 def _exposed_places(change: Change) -> Iterator[str]:
@@ -105,7 +118,7 @@ def _exposed_places(change: Change) -> Iterator[str]:
 def _problem(path: str, rule: IgnoreRule | None) -> StorageError:
     kept = path == _KEPT
     line = f"/{LOCAL_FOLDER}/" if kept else f"/{path}"
-    why = _why(rule)
+    why = _explain(rule)
     # The last line that fits decides.
     mended = f"write {line} at the end of {GITIGNORE} in the output folder"
     if rule is not None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from edgecerts.apply.carry_out import OnProgress, Worker
+from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
@@ -120,7 +120,7 @@ def run_apply(run: Run) -> ApplyReport:
     if prepared is not None and not prepared.plan.pending:
         _tidy(run)
         return _report(run, prepared.selection, {}, prepared.inventory)
-    _forbid_core_dumps()
+    forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
@@ -225,7 +225,7 @@ def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
     )
     run.on_plan(selection.plan)
     new_keys.check(selection.plan)
-    _forbid_core_dumps()
+    forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     return _Prepared(inventory=inventory, selection=selection, keys=keys, new_keys=new_keys)
 
@@ -267,12 +267,6 @@ def _holder(run: Run) -> str:
 def has_journal(output: Path) -> bool:
     """Whether an apply is publishing at this moment, or was interrupted in it."""
     return os.path.lexists(output / JOURNAL)
-
-
-def _forbid_core_dumps() -> None:
-    """From here on keys and passwords are in memory; a core file would hold them."""
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.Certificate]:

@@ -54,6 +54,7 @@ class SchemaName(enum.StrEnum):
     STATUS = "status"
     HISTORY = "history"
     SAVED_PLAN = "saved-plan"
+    REQUEST = "request"
 
 
 @enum.unique
@@ -303,6 +304,37 @@ def status_command(
             raise UsageError(f"--history and {flag} do not go together", hint="a history has no findings")
         raise typer.Exit(show_history(file, output, history, form=format_.value, at=at))
     code = show_status(file, output, form=format_.value, at=at, within=within, fail_on=fail_on or ())
+    raise typer.Exit(code)
+
+
+@app.command("request")
+def request_command(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The broker or client, such as broker/plant-a.")],
+    file: ManifestOption = _DEFAULT_MANIFEST,
+    output: OutputOption = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="Where its private key is, or will be.", parser=_path, metavar="PATH"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the request goes.", parser=_path, metavar="PATH")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Where its certificate is.", parser=_path, metavar="PATH")
+    ] = None,
+    rekey: Annotated[
+        bool, typer.Option("--rekey", help="Make a new key, which takes over when its certificate is here.")
+    ] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """On a host with `key_held: csr`: make its private key and its certificate request."""
+    from edgecerts.cli.platform import find_platform_notice
+
+    notice = find_platform_notice(sys.platform, "request")
+    from edgecerts.cli.request import Locations, request
+
+    where = Locations(key=key, request=out, certificate=certificate)
+    code = request(address, file, output, where, rekey=rekey, as_json=format_ is Format.JSON, notice=notice)
     raise typer.Exit(code)
 
 

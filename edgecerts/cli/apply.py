@@ -1,18 +1,17 @@
 """`edgecerts apply`."""
 
-import getpass
 import os
 from pathlib import Path
 
 from edgecerts.apply import Run, run_apply
 from edgecerts.apply.job import describe_job
 from edgecerts.apply.report import ApplyReport, Status
-from edgecerts.apply.secrets import SecretSources
 from edgecerts.cli.choices import Choices
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
 from edgecerts.cli.plan_file import read_saved_plan
-from edgecerts.cli.project import Project, open_project
+from edgecerts.cli.project import open_project
+from edgecerts.cli.secret_sources import secret_sources
 from edgecerts.errors import ExitCode
 from edgecerts.plan.model import Plan
 from edgecerts.report.apply_json import render_apply_json
@@ -61,7 +60,7 @@ def apply(
         manifest_folder=project.folder,
         output=project.output,
         now=current_time(),
-        sources=_secret_sources(project, console),
+        sources=secret_sources(project, console),
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,
@@ -87,16 +86,3 @@ def _show(report: ApplyReport, console: Console, *, output: str, as_json: bool) 
     else:
         style = Style(colour=console.has_colour, width=console.width)
         console.result(render_apply_text(report, style=style, output=output))
-
-
-def _secret_sources(project: Project, console: Console) -> SecretSources:
-    identities = project.graph.identities
-    keys = [identity.private_key for identity in identities]
-    declared = [*(key.password for key in keys), *(key.source for key in keys)]
-    declared += [identity.request.password for identity in identities if identity.request is not None]
-    return SecretSources(
-        folder=project.folder,
-        environ=os.environ,
-        ask=getpass.getpass if console.can_ask else None,
-        hidden=frozenset(source.env for source in declared if source is not None and source.env is not None),
-    )

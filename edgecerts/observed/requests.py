@@ -13,10 +13,11 @@ def scan_requests(graph: Graph, manifest_folder: Path) -> dict[str, Observed[Req
     """What hosts have sent, by path. No symbolic link below the manifest's folder is followed."""
     reader = FolderReader(manifest_folder)
     paths = (identity.request.path for identity in graph.end_entities if identity.request is not None)
-    return {path: _observe_request(reader, path) for path in paths}
+    return {path: observe_request(reader, path) for path in paths}
 
 
-def _observe_request(reader: FolderReader, path: str) -> Observed[RequestFacts]:
+def observe_request(reader: FolderReader, path: str) -> Observed[RequestFacts]:
+    """What is in one file. Nothing that it holds makes this raise."""
     try:
         found = reader.read(path, limit=MAX_REQUEST_BYTES)
         if found is None:

@@ -58,6 +58,12 @@ def build_request(spec: CertificateSpec, private_key: PrivateKey) -> bytes:
     return builder.sign(private_key, signature_hash(private_key)).public_bytes(serialization.Encoding.PEM)
 
 
+def is_request_file(data: bytes) -> bool:
+    """Whether a file is meant for a request, however damaged: nothing is lost where another takes its place."""
+    labels = [label.decode("ascii") for label in _BLOCK.findall(data)]
+    return not data.strip() or (bool(labels) and all(label in _LABELS for label in labels))
+
+
 def parse_request(data: bytes) -> RequestFacts:
     """Reads a PEM file with one request.
 

@@ -230,9 +230,11 @@ def _without_key_type(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
 
 
 def _key_changed(sent: _Sent, facts: CertificateFacts) -> Reason:
+    if sent.facts is None:
+        return Reason(code=ReasonCode.REQUEST_CHANGED, field=sent.artifact.path)
     return Reason(
         code=ReasonCode.REQUEST_CHANGED,
         field=sent.artifact.path,
         before=fingerprint(facts.spki_sha256),
-        after=fingerprint(sent.facts.spki_sha256) if sent.facts is not None else None,
+        after=fingerprint(sent.facts.spki_sha256),
     )
