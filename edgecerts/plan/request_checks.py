@@ -17,8 +17,8 @@ _MOST_NAMES = 5
 
 _LONGEST_NAME = 100
 
-Addresses = Mapping[str, frozenset[str]]
-"""Identities by the SHA-256 of a public key."""
+Addresses = Mapping[str, tuple[str, ...]]
+"""Identities by the SHA-256 of a public key, sorted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,13 +35,15 @@ class KeyOwners:
     logged: Addresses
     requesters: Addresses
 
-    def others(self, spki_sha256: str, address: str) -> frozenset[str]:
-        """The identities that a key belongs to, and not to this one.
+    def other(self, spki_sha256: str, address: str) -> str | None:
+        """The first identity that a key belongs to, and that is not this one; None where there is none.
 
         A request that somebody copied takes no key away from the identity that has it.
         """
-        known = self.holders.get(spki_sha256, frozenset()) | self.logged.get(spki_sha256, frozenset())
-        return (known or self.requesters.get(spki_sha256, frozenset())) - {address}
+        known = (self.holders.get(spki_sha256, ()), self.logged.get(spki_sha256, ()))
+        asked = known if any(known) else (self.requesters.get(spki_sha256, ()),)
+        # Each is sorted and has no name twice: the first two tell, however many devices were cloned.
+        return min((other for owners in asked for other in owners[:2] if other != address), default=None)
 
     def had_before(self, spki_sha256: str, address: str) -> bool:
         """Whether an identity has had a certificate for a key."""
@@ -67,7 +69,7 @@ def _collect(pairs: Iterator[tuple[str, str]]) -> Addresses:
     found: dict[str, set[str]] = {}
     for spki_sha256, address in pairs:
         found.setdefault(spki_sha256, set()).add(address)
-    return {spki_sha256: frozenset(addresses) for spki_sha256, addresses in found.items()}
+    return {spki_sha256: tuple(sorted(addresses)) for spki_sha256, addresses in found.items()}
 
 
 def _known_keys(graph: Graph, inventory: Inventory) -> Iterator[tuple[str, str]]:
@@ -107,10 +109,10 @@ def _find_problem(
     unusable = unusable_requested_key(identity, facts.key_type)
     if unusable is not None:
         return f"its key {unusable}", f"make another key, {on_host(identity, new_key=True)}"
-    others = owners.others(facts.spki_sha256, identity.address)
-    if others:
+    other = owners.other(facts.spki_sha256, identity.address)
+    if other is not None:
         hint = f"each identity has a key of its own; make another, {on_host(identity, new_key=True)}"
-        return f"its key belongs to {min(others)}", hint
+        return f"its key belongs to {other}", hint
     if request.must_match:
         difference = describe_difference(identity, facts)
         if difference is not None:
