@@ -1,8 +1,9 @@
 """The plan of one broker or client: its private key, its certificate and its copy of what it trusts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from edgecerts.desired.graph import Identity, IdentityKind
+from edgecerts.desired.graph import CertificateArtifact, Identity, IdentityKind
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -27,6 +28,7 @@ from edgecerts.plan.model import (
     HazardCode,
     Issuance,
     KeySource,
+    Lineage,
     NoticeCode,
     Reason,
     ReasonCode,
@@ -35,6 +37,8 @@ from edgecerts.plan.model import (
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
 from edgecerts.plan.private_key_checks import check_private_key
+
+_NOT_ITS_NAME = frozenset({ReasonCode.SUBJECT_CHANGED, ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 
 _NEW_KEY_CAUSES = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *RENEWAL})
 
@@ -240,7 +244,7 @@ class EndEntityPlanner:
             obstacle = obstacle or self._request_obstacle(plan.identity)
         obstacle = obstacle or self._issuer.obstacle
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
-        issuance = Issuance(period=period, key=source) if period else None
+        issuance = Issuance(period=period, key=source, lineage=self._lineage(artifact, reasons)) if period else None
         plan.issue(artifact, *reasons, issuance=issuance, obstacle=obstacle)
         uncapped = plan_period(artifact.lifetime, now=self._now, issuer=None)
         if obstacle is None and period and uncapped and period.not_after < uncapped.not_after:
@@ -249,6 +253,15 @@ class EndEntityPlanner:
                 f"ends on {period.not_after:%Y-%m-%d} with its authority, earlier than declared"
                 f" ({uncapped.not_after:%Y-%m-%d})",
             )
+
+    def _lineage(self, artifact: CertificateArtifact, reasons: Iterable[Reason]) -> Lineage | None:
+        """The subject of the certificate that goes, byte for byte where it is as declared: a broker may take it as the
+        user name, with what another tool wrote into it. What this authority never signed it does not repeat.
+        """
+        found = self._inventory.certificates[artifact.path].value
+        if not found or not self._issuer.judged or _NOT_ITS_NAME & {reason.code for reason in reasons}:
+            return None
+        return Lineage(name=found[0].certificate.subject, key_id=None)
 
     def _request_obstacle(self, identity: Identity) -> Obstacle | None:
         if identity.private_key.held is not KeyHeld.CSR:
