@@ -38,6 +38,8 @@ _FACTS: Mapping[str, Callable[[Any], Any]] = {
     "version": lambda text: int(text),
     "weak_signature": lambda text: text == "true",
     "authority_key_id": lambda text: text or None,
+    "authority_serial": int,
+    "serial_number": int,
     "subject_key_id": str,
     "key_type": str,
     "key_usage": frozenset,

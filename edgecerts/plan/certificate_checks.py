@@ -218,18 +218,27 @@ def check_nesting(given: CheckInput) -> Iterator[Reason]:
 
 
 def check_acceptable(given: CheckInput) -> Iterator[Reason]:
-    """Today's TLS stacks take the certificate. This list is frozen: a longer one would re-issue at an upgrade."""
+    """Today's TLS stacks take the certificate. This list is frozen: a longer one would re-issue what serves well."""
     facts = given.facts
+    issuer = given.issuer.facts if given.issuer is not None else None
     defects = {
         "X.509 v1": facts.version < 3,
         "no authority key identifier": facts.version >= 3 and facts.authority_key_id is None,
+        # To OpenSSL and Java, such a certificate does not belong to a renewed one of the same authority.
+        "names another certificate of its authority": facts.authority_serial is not None
+        and (issuer is None or facts.authority_serial != issuer.serial_number),
         "no basic constraints": facts.version >= 3 and facts.is_ca is None,
         "signed with SHA-1": facts.weak_signature,
-        "RSA key under 2048 bits": facts.key_type.startswith("rsa-") and int(facts.key_type[4:]) < 2048,
+        "RSA key under 2048 bits": is_weak_key(facts.key_type),
     }
     for defect, present in defects.items():
         if present:
             yield Reason(code=ReasonCode.NOT_ACCEPTABLE, field="certificate", before=defect)
+
+
+def is_weak_key(key_type: str) -> bool:
+    """Whether TLS stacks refuse keys of this type as too short."""
+    return key_type.startswith("rsa-") and int(key_type.removeprefix("rsa-")) < 2048
 
 
 AUTHORITY_CHAIN: tuple[Check, ...] = (
