@@ -8,7 +8,7 @@ from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
-from edgecerts.plan.certificate_checks import CheckInput, check_certificate
+from edgecerts.plan.certificate_checks import CheckInput, check_certificate, is_weak_key
 from edgecerts.plan.identity_plan import (
     LIFETIME_PASSED,
     MISSING,
@@ -36,7 +36,7 @@ from edgecerts.plan.model import (
 )
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
-from edgecerts.plan.private_key_checks import check_private_key
+from edgecerts.plan.private_key_checks import check_private_key, unusable_key
 
 _NOT_ITS_NAME = frozenset({ReasonCode.SUBJECT_CHANGED, ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 
@@ -174,8 +174,19 @@ class EndEntityPlanner:
         source = certificate_key_source(reasons)
         # A damaged key is not replaced by one of the declared type, so the old one's type is not certified again.
         needs_key = source is KeySource.KEY_FILE or ReasonCode.KEY_TYPE_CHANGED in codes
-        obstacle = plan.certifying_obstacle(key) if needs_key else None
+        obstacle = plan.certifying_obstacle(key) if needs_key else self._weak_key_obstacle(plan, facts)
         self._issue(plan, *reasons, source=source, obstacle=obstacle)
+
+    def _weak_key_obstacle(self, plan: IdentityPlan, facts: CertificateFacts) -> Obstacle | None:
+        """A new certificate for a key that is too short would be as unacceptable as the old one, every night."""
+        problem = unusable_key(facts.key_type, plan.identity.private_key) if is_weak_key(facts.key_type) else None
+        if problem is None:
+            return None
+        return Obstacle(
+            code=BlockCode.KEY_UNUSABLE,
+            message=f"the key of {plan.identity.certificate.path} {problem}",
+            hint=f"ask for a new key: --replace {plan.identity.private_key.address}, or declare a key_type",
+        )
 
     def _reasons(
         self, plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
