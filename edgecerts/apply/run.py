@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from edgecerts.apply.carry_out import OnProgress, Worker
+from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
@@ -110,7 +110,7 @@ def run_apply(run: Run) -> ApplyReport:
     if prepared is not None and not prepared.plan.pending:
         _tidy(run)
         return _report(run, prepared.selection, {}, prepared.inventory)
-    _forbid_core_dumps()
+    forbid_core_dumps()
     with (
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
@@ -188,7 +188,7 @@ def _prepare_locked(run: Run) -> _Prepared:
 def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
     """Tells the plan, and fetches what it needs."""
     run.on_plan(selection.plan)
-    _forbid_core_dumps()
+    forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
     return _Prepared(inventory=inventory, selection=selection, keys=keys)
 
@@ -212,12 +212,6 @@ def _holder(run: Run) -> str:
 def has_journal(output: Path) -> bool:
     """Whether an apply is publishing at this moment, or was interrupted in it."""
     return os.path.lexists(output / JOURNAL)
-
-
-def _forbid_core_dumps() -> None:
-    """From here on keys and passwords are in memory; a core file would hold them."""
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.Certificate]:

@@ -53,6 +53,7 @@ class SchemaName(enum.StrEnum):
     STATUS = "status"
     HISTORY = "history"
     SAVED_PLAN = "saved-plan"
+    IMPORT = "import"
 
 
 @enum.unique
@@ -259,6 +260,49 @@ def status_command(
             raise UsageError("--history and --within do not go together", hint="a history has no findings")
         raise typer.Exit(show_history(file, output, history, form=format_.value, at=at))
     raise typer.Exit(show_status(file, output, form=format_.value, at=at, within=within))
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder of keys and certificates.", parser=_path)
+    ],
+    file: Annotated[
+        Path,
+        typer.Option(
+            "-f", "--file", help="The manifest to write; never over an existing one.", parser=_path, metavar="PATH"
+        ),
+    ] = _DEFAULT_MANIFEST,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", help="Where the copies go; default: pki beside the manifest.", parser=_path, metavar="PATH"
+        ),
+    ] = None,
+    password: Annotated[
+        list[str] | None,
+        typer.Option("--password", metavar="REF", help="Where a password is: env:NAME or file:PATH. Repeatable."),
+    ] = None,
+    ca: Annotated[
+        str | None,
+        typer.Option("--ca", metavar="NAME", help="The authority to take over: its common name or fingerprint."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and write nothing.")] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Take over keys and certificates that other tools made. Nothing in their folder is changed."""
+    from edgecerts.cli.import_folder import import_folder
+
+    code = import_folder(
+        source,
+        file,
+        output,
+        passwords=password or (),
+        authority=ca,
+        dry_run=dry_run,
+        as_json=format_ is Format.JSON,
+    )
+    raise typer.Exit(code)
 
 
 @app.command("schema")

@@ -108,7 +108,12 @@ def read_key_facts(pem: bytes) -> KeyFacts:
     Raises:
         InvalidKeyError: it is damaged, encrypted or not one private key.
     """
-    public_key = load_private_key(pem, None).public_key()
+    return describe_key(load_private_key(pem, None))
+
+
+def describe_key(key: PrivateKey) -> KeyFacts:
+    """Describes a private key that is open."""
+    public_key = key.public_key()
     return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 
 

@@ -1,0 +1,9 @@
+"""No core file with secrets in it."""
+
+import resource
+
+
+def forbid_core_dumps() -> None:
+    """From here on keys and passwords are in memory; a core file would hold them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
