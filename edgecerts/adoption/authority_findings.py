@@ -1,6 +1,7 @@
 """What is wrong with the certificate of an authority. It stays wherever it can: every device holds a copy of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -23,11 +24,18 @@ def find_authority_faults(facts: CertificateFacts, *, is_due: bool, now: datetim
         is_due: the manifest has it renewed now.
         now: in UTC.
     """
-    return (
+    found = (
         *_check_constraints(facts),
         *_check_key_usage(facts),
         *_check_others(facts),
         *_check_end(facts, is_due, now),
+    )
+    if not any(finding.outcome is Outcome.UPDATED for finding in found):
+        return found
+    # What is made again anyway is then as it should be in every way.
+    return tuple(
+        replace(finding, outcome=Outcome.UPDATED, hint=None) if finding.hint == _RENEWAL_HINT else finding
+        for finding in found
     )
 
 

@@ -55,9 +55,8 @@ def _check_host(judged: Judged) -> Iterator[Finding]:
     host = host_of(names[0]) if len(names) == 1 else None
     if host is None:
         yield from _without_host_name(names, hosts)
-    elif host in addresses_as_dns_names(facts) and host not in hosts:
-        message = f"the address {host} stands among the alternative names as if it were a host name"
-        yield _updated(FindingCode.ADDRESS_AS_DNS_NAME, message, refusals.ADDRESS_IN_COMMON_NAME)
+    elif host in addresses_as_dns_names(facts):
+        pass
     elif not hosts and is_address(host):
         message = f"the address {host} stands in the common name alone"
         yield _updated(FindingCode.ADDRESS_IN_COMMON_NAME, message, refusals.ADDRESS_IN_COMMON_NAME)
@@ -67,6 +66,15 @@ def _check_host(judged: Judged) -> Iterator[Finding]:
     elif host not in hosts:
         message = f"{host}, the common name, is not among the alternative names"
         yield _updated(FindingCode.COMMON_NAME_NOT_IN_ALT_NAMES, message, refusals.NAME_NOT_IN_ALT_NAMES)
+
+
+def _check_addresses(judged: Judged) -> Iterator[Finding]:
+    if judged.kind is not EndEntityKind.BROKER:
+        return
+    for address in addresses_as_dns_names(judged.facts):
+        if address not in judged.facts.alt_names:
+            message = f"the address {address} stands among the alternative names as if it were a host name"
+            yield _updated(FindingCode.ADDRESS_AS_DNS_NAME, message, refusals.ADDRESS_IN_COMMON_NAME)
 
 
 def _without_host_name(names: tuple[str, ...], hosts: tuple[str, ...]) -> Iterator[Finding]:
@@ -163,6 +171,7 @@ def _stays(code: FindingCode, message: str, refused_by: str | None = None) -> Fi
 _CHECKS: tuple[Check, ...] = (
     _check_version,
     _check_host,
+    _check_addresses,
     _check_client_name,
     _check_authority_key_id,
     _check_constraints,

@@ -74,7 +74,7 @@ def read_contents(data: bytes) -> tuple[tuple[Block, ...], tuple[Problem, ...]]:
     Args:
         data: the whole file.
     """
-    found = list(_read_pem(data) if b"-----BEGIN " in data else _read_der(data))
+    found = list(_read_pem(data) if _BOUNDARY.search(data) else _read_der(data))
     problems = tuple(dict.fromkeys(entry for entry in found if isinstance(entry, Problem)))
     return tuple(entry for entry in found if isinstance(entry, Block)), problems[:_MOST_PROBLEMS]
 
