@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
 from edgecerts.adoption.contents import CERTIFICATE, REQUEST, Block, read_contents
 from edgecerts.adoption.material import (
@@ -27,7 +27,7 @@ from edgecerts.pki.weak_keys import MOST_RSA_BITS, is_beyond_use
 from edgecerts.pki.x509_names import name_text
 
 _DAMAGE = (
-    *(ValueError, TypeError, OverflowError, UnsupportedAlgorithm),
+    *(ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError),
     *(x509.UnsupportedGeneralNameType, x509.InvalidVersion, x509.DuplicateExtension),
 )
 _OTHERS_READ = 0o077
