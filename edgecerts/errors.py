@@ -73,20 +73,30 @@ class InvalidCertificateError(EdgecertsError):
     """A certificate file that is damaged, or a certificate that fails its own verification."""
 
 
+class InvalidRequestError(EdgecertsError):
+    """A file that should hold a certificate request and holds something else, or one that nobody may sign."""
+
+
 class SecretError(EdgecertsError):
-    """A password source that gives nothing usable. The message names the source, never its content."""
+    """A source of a password or key that gives nothing usable. The message names the source, never its content."""
 
 
 class MissingSecretsError(SecretError):
-    """Every password source that gave nothing usable, so that all can be mended at once."""
+    """Every source of a secret that gave nothing usable, so that all can be mended at once."""
 
     def __init__(self, errors: Sequence[SecretError]) -> None:
         self.errors = tuple(errors)
-        super().__init__(f"{len(self.errors)} passwords could not be had")
+        super().__init__(f"{len(self.errors)} secrets could not be had")
 
 
 class StorageError(EdgecertsError):
     """A file or folder that cannot be read or written as it must be."""
+
+
+class RefusedError(EdgecertsError):
+    """Something that is not done unless it is allowed by name."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class UsageError(EdgecertsError):

@@ -18,6 +18,7 @@ from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import DamagedLog, FolderFacts, Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
+from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.certificates import USAGE_OIDS, PublicKey, is_signed_by_key, signature_hash
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import Subject, parse_alt_name
@@ -77,6 +78,7 @@ class Scene:
     observed: Mapping[str, Any]
     now: datetime
     _made: dict[str, CertificateFacts] = field(default_factory=dict)
+    _requested: dict[str, str] = field(default_factory=dict)
 
     def inventory(self) -> Inventory:
         identities = self.graph.identities
@@ -104,12 +106,14 @@ class Scene:
             interrupted=self.observed.get("interrupted", "false") == "true",
             folders=tuple(_folder(path, told) for path, told in self._section("folders").items()),
             keeps_modes=self.observed.get("keeps_modes", "true") == "true",
+            requests={i.request.path: self._request(i) for i in self.graph.end_entities if i.request is not None},
         )
 
     def digests(self) -> dict[str, str]:
         """Names for the digests of certificates and keys, and for the serial numbers, that stand in reasons."""
         names = {facts.sha256: name for name, facts in self._made.items()}
         names |= {facts.serial: f"serial of {name}" for name, facts in self._made.items()}
+        names |= {spki: f"key of {owner}" for spki, owner in self._requested.items()}
         return names | {facts.spki_sha256: f"key of {name}" for name, facts in self._made.items()}
 
     def _section(self, name: str) -> Described:
@@ -150,6 +154,27 @@ class Scene:
             mode=int(told.get("mode", "0600"), 8),
             folder_mode=int(told.get("folder_mode", "0700"), 8),
         )
+
+    def _request(self, identity: Identity) -> Observed[RequestFacts]:
+        """What the host sent: nothing, unless the case says so; a name is that of the key's owner."""
+        told = self.observed.get(f"{identity.address}/request", "absent")
+        if isinstance(told, str) and told in _STATES:
+            return _STATES[told]
+        told = told if isinstance(told, dict) else {} if told == "settled" else {"key": told}
+        owner = _owner(told, identity.address)
+        key_type = KeyType(told.get("key_type", identity.private_key.key_type.value))
+        public_key = make_key(owner, key_type).public_key()
+        spec = identity.certificate.spec
+        facts = RequestFacts(
+            subject=tuple(told["subject"].items()) if "subject" in told else spec.subject.items(),
+            alt_names=frozenset(told.get("alt_names", map(str, spec.alt_names))),
+            wants_authority=told.get("wants_authority") == "true",
+            key_type=told.get("reads_as", key_type_name(public_key)),
+            spki_sha256=spki_sha256(public_key),
+            public_key=public_key,
+        )
+        self._requested[facts.spki_sha256] = owner
+        return Observed(state=State.PRESENT, value=facts)
 
     def _certificate(self, identity: Identity) -> Certificates:
         told = self._told(identity.address, "certificate")

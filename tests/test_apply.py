@@ -350,6 +350,7 @@ def test_a_delivery_names_host_files_and_what_the_broker_must_do(project: Projec
         "address": "broker/plant-a",
         "host": "10.3.0.11",
         "files": ["brokers/plant-a/server.key", "brokers/plant-a/server.pem", "brokers/plant-a/ca.pem"],
+        "key_on_host": False,
         "key_changed": True,
         "trust_changed": True,
         "restart": True,

@@ -22,7 +22,9 @@ from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH, KDF_ROUNDS
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE
 from edgecerts.plan.model import Action, BlockCode, HazardCode, NoticeCode, ReasonCode
+from edgecerts.plan.waiting import WaitingCode
 from edgecerts.report.plan_markdown import MAX_LENGTH
+from edgecerts.requests.model import RequestNotice
 from edgecerts.schemas import schema_text
 from edgecerts.status.history import Standing
 from tests.conftest import Project
@@ -243,11 +245,17 @@ def test_every_exit_code_is_described() -> None:
         ("Reasons", ReasonCode),
         ("Hazards", HazardCode),
         ("Blocks", BlockCode),
+        ("Waiting", WaitingCode),
         ("Notices", NoticeCode),
     ],
 )
 def test_every_code_of_a_plan_is_described(title: str, kind: type[enum.Enum]) -> None:
     assert codes(section(read("docs/plan.md"), title)) == values(kind)
+
+
+def test_every_notice_of_a_request_is_described() -> None:
+    described = codes(section(read("docs/cli.md"), "edgecerts request"))
+    assert [code for code in described if not code.startswith("-")] == values(RequestNotice)
 
 
 def test_the_modules_of_the_planner_are_those_of_the_code() -> None:

@@ -284,6 +284,7 @@ EMPTY = Plan(
     notices=(),
     needs=(),
     unmanaged=(),
+    waiting=(),
     deliver=(),
     new_keys=(),
 )
@@ -304,3 +305,14 @@ def test_of_many_the_first_are_shown_and_the_rest_counted(unlogged: Project) -> 
 def only(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
     (item,) = items
     return item
+
+
+def test_a_saved_plan_that_records_holds_over_the_new_year(unlogged: Project, tmp_path: Path) -> None:
+    """The log's file is another one then."""
+    unlogged.now = NOW.replace(month=12, day=31, hour=23)
+    saved = tmp_path / "plan.json"
+    assert unlogged.run("plan", "--out", str(saved)).code == 0
+    unlogged.now += timedelta(hours=2)
+    assert unlogged.run("apply", str(saved)).code == 0
+    assert (unlogged.output / "issued/2027.jsonl").exists()
+    assert unlogged.run("apply").out.startswith("Nothing to do")

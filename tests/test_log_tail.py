@@ -36,9 +36,15 @@ ENTRY = LogEntry(
 )
 LINE = format_log_entry(ENTRY).encode()
 TEXT = st.text(max_size=20)
+OTHERS = ("serial", "reasons")
 ENTRIES = st.builds(
     LogEntry,
-    **{name: TEXT for name in asdict(ENTRY) if name not in ("reasons", "not_before", "not_after", "issued_at")},
+    **{
+        name: TEXT
+        for name in asdict(ENTRY)
+        if name not in ("serial", "reasons", "not_before", "not_after", "issued_at")
+    },
+    serial=st.from_regex("[0-9a-f]{1,40}", fullmatch=True),
     **dict.fromkeys(("not_before", "not_after", "issued_at"), st.just(TIME)),
     reasons=st.lists(TEXT, max_size=3).map(tuple),
 )

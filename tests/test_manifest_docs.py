@@ -23,6 +23,7 @@ PLACES: dict[str, Any] = {
     "Clients": DEFINITIONS["client"],
     "`subject`": DEFINITIONS["subject"],
     "`password`": DEFINITIONS["password"],
+    "`private_key`": DEFINITIONS["private_key"],
 }
 
 

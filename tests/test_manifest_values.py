@@ -5,6 +5,8 @@ import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from edgecerts.manifest import parse_manifest
 from edgecerts.manifest.model import (
     EndEntity,
@@ -14,8 +16,10 @@ from edgecerts.manifest.model import (
     Manifest,
     Mark,
     PasswordSource,
+    PrivateKeySource,
     Rekey,
     RenewBefore,
+    Request,
     TrustedCA,
 )
 from edgecerts.manifest.starter import STARTER
@@ -47,7 +51,7 @@ def names(entity: EndEntity) -> list[str]:
 
 
 def test_every_good_manifest_is_read() -> None:
-    assert len(list(GOOD.glob("*.yaml"))) == 9
+    assert len(list(GOOD.glob("*.yaml"))) == 12
     for path in GOOD.glob("*.yaml"):
         parse_manifest(path.read_bytes(), source=str(path))
 
@@ -196,11 +200,30 @@ def test_the_authority_takes_the_subject_of_defaults_and_nothing_else() -> None:
     assert authority.declared == {"common_name", "subject"}
 
 
-def test_a_key_on_its_host_has_no_password_here() -> None:
+def test_a_key_on_its_host_has_a_request_and_a_password_there() -> None:
     entity = by_name(good("an-entry-overrides-defaults"))["on-its-host"]
     assert entity.key_held is KeyHeld.CSR
-    assert entity.password is None
-    assert "password" not in entity.declared
+    assert entity.request == Request(path="requests/on-its-host.csr", must_match=False)
+    assert entity.password == PasswordSource(file="secrets/on-its-host.txt")
+
+
+def test_only_a_key_on_its_host_has_a_request() -> None:
+    entities = by_name(good("an-entry-overrides-defaults"))
+    assert {name for name, entity in entities.items() if entity.request is not None} == {"on-its-host"}
+
+
+def test_a_request_lies_where_the_entry_or_defaults_say() -> None:
+    entities = by_name(
+        parse(
+            "defaults: {key_held: csr, csr: 'in/{name}/./{name}.csr', csr_must_match: true}\n"
+            "clients:\n  a:\n  b: {csr: .//b.csr, csr_must_match: false}\n  c: {key_held: here}\n"
+        )
+    )
+    assert [entities[name].request for name in "abc"] == [
+        Request(path="in/a/a.csr", must_match=True),
+        Request(path="b.csr", must_match=False),
+        None,
+    ]
 
 
 def test_an_address_is_canonical_in_subject_and_alternative_names() -> None:
@@ -304,6 +327,24 @@ def test_every_source_of_a_password() -> None:
         "env-not-asked": PasswordSource(env="PW"),
         "file": PasswordSource(file="/run/secrets/file"),
     }
+
+
+def test_an_authority_whose_key_is_elsewhere() -> None:
+    (authority,) = good("an-authority-whose-key-is-elsewhere").authorities
+    assert authority.private_key == PrivateKeySource(command=("pass", "show", "edgecerts/ca.key"))
+    assert (authority.offline, authority.password) == (False, PasswordSource(env="EDGECERTS_CA_PASSWORD"))
+    (authority,) = good("an-authority-whose-key-is-offline").authorities
+    assert (authority.private_key, authority.offline) == (None, True)
+    (authority,) = good("only-an-authority").authorities
+    assert (authority.private_key, authority.offline) == (None, False)
+
+
+@pytest.mark.parametrize("path", ["ca.key", "../pki/ca/ca.key", "pki.key", "/run/secrets/ca.key", "keys/pki/ca.key"])
+def test_a_private_key_file_may_lie_anywhere_outside_the_output_folder(path: str) -> None:
+    manifest = parse_manifest(
+        f"version: 1\nca: {{common_name: CA, private_key: {{file: {path}}}}}\n".encode(), source=""
+    )
+    assert manifest.authorities[0].private_key == PrivateKeySource(file=path)
 
 
 def test_a_name_that_looks_like_a_placeholder_is_put_in_once() -> None:

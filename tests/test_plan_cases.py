@@ -2,11 +2,12 @@
 
 A case has a `manifest`, what is `observed` where that is not as declared, the `now` and `options` of the run, and what
 is `expected`: every change that is no no-op as `ADDRESS: ACTION REASON ...`, some reasons in full under `reasons`, and
-all hazards, blocks and notices as `ADDRESS: CODE ...`. `needs`, `unmanaged`, `refused` and `new_keys` are compared
-where a case has them. The notices that nearly every case has are compared in those alone that name one of them.
+all hazards, blocks, notices and what waits as `ADDRESS: CODE ...`. `needs`, `unmanaged`, `refused` and `new_keys` are
+compared where a case has them. The notices that nearly every case has are compared in those alone that name one.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from edgecerts.desired import build_graph
+from edgecerts.desired.graph import identity_of
 from edgecerts.manifest import parse_manifest
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import (
@@ -29,13 +31,17 @@ from edgecerts.plan.model import (
     Remark,
 )
 from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.waiting import Waiting, WaitingCode
 from tests.conftest import NOW
 from tests.plan_scene import Scene, moment
 
 CASES = sorted((Path(__file__).parent / "plan_cases").glob("*.yaml"))
 USUAL_NOTICES = frozenset({"ca-not-pinned", "ca-key-unencrypted"})
 PARTS = {"manifest", "observed", "now", "options", "expected"}
-EXPECTATIONS = {"changes", "reasons", "hazards", "blocked", "notices", "needs", "unmanaged", "refused", "new_keys"}
+EXPECTATIONS = {
+    *("changes", "reasons", "hazards", "blocked", "waiting", "notices"),
+    *("needs", "unmanaged", "refused", "new_keys"),
+}
 
 
 @cache
@@ -55,12 +61,13 @@ def read_options(told: dict[str, Any]) -> PlanOptions:
         replace=frozenset(told.pop("replace", ())),
         replace_missing_keys=told.pop("replace_missing_keys", "") == "true",
         prune=told.pop("prune", "") == "true",
+        new_ca_key=told.pop("new_ca_key", "") == "true",
     )
 
 
 def plan_case(case: dict[str, Any]) -> tuple[Plan, dict[str, str]]:
     """Plans a case, and names the digests that its reasons may have."""
-    manifest = json.dumps({"version": 1, **case["manifest"]})
+    manifest = re.sub(r'"(true|false)"', r"\1", json.dumps({"version": 1, **case["manifest"]}))
     graph = build_graph(parse_manifest(manifest.encode(), source="pki.yaml"))
     now = moment(case["now"]) if "now" in case else NOW
     scene = Scene(graph=graph, observed=case.get("observed", {}), now=now)
@@ -85,6 +92,7 @@ def test_a_case_is_planned_as_its_name_says(path: Path) -> None:
     assert planned_changes(plan) == expected.get("changes", {})
     assert by_address(plan.hazards) == expected.get("hazards", {})
     assert by_address(plan.blocked) == expected.get("blocked", {})
+    assert by_address(plan.waiting) == expected.get("waiting", {})
     told = expected.get("notices", {})
     assert by_address(notices_to_compare(plan, told)) == told
     for address, reasons in expected.get("reasons", {}).items():
@@ -108,7 +116,7 @@ def planned_changes(plan: Plan) -> dict[str, str]:
     }
 
 
-def by_address(remarks: Iterable[Remark]) -> dict[str, str]:
+def by_address(remarks: Iterable[Remark | Waiting]) -> dict[str, str]:
     found: dict[str, str] = {}
     for remark in remarks:
         found[remark.address] = f"{found[remark.address]} {remark.code}" if remark.address in found else remark.code
@@ -143,6 +151,24 @@ def _reason_in_full(reason: Reason, digests: dict[str, str]) -> dict[str, Any]:
     return full
 
 
+def counted_twice(plan: Plan) -> int:
+    """Certificates that wait for a better key and are made for the present one until then."""
+    waiting = {entry.address for entry in plan.waiting}
+    return sum(str(change.address) in waiting and change.action is not Action.NO_OP for change in plan.changes)
+
+
+def not_counted(plan: Plan) -> int:
+    """The private key and `ca.pem` of who has not sent a first request."""
+    nothing_yet = {identity_of(entry.address) for entry in plan.waiting if entry.code is WaitingCode.REQUEST_MISSING}
+    return sum(
+        change.address.identity in nothing_yet
+        and change.address.part != "certificate"
+        and change.action is Action.NO_OP
+        and str(change.address) not in plan.blocked_addresses
+        for change in plan.changes
+    )
+
+
 def test_there_are_enough_cases() -> None:
     """A folder that is not found would make every test above pass."""
     assert len(CASES) >= 60
@@ -163,6 +189,7 @@ def test_every_action_and_code_has_a_case() -> None:
     assert {code.value for code in ReasonCode} <= codes
     assert {code.value for code in HazardCode} <= mentioned("hazards")
     assert {code.value for code in BlockCode} <= mentioned("blocked")
+    assert {code.value for code in WaitingCode} <= mentioned("waiting")
     assert {code.value for code in NoticeCode} <= mentioned("notices")
 
 
@@ -195,7 +222,7 @@ def test_what_is_planned_is_a_sum_of_its_parts(path: Path) -> None:
     addresses = [str(change.address) for change in plan.changes]
     assert len(set(addresses)) == len(addresses)
     assert plan.blocked_addresses <= set(addresses)
-    assert sum(plan.summary.values()) == len(plan.changes)
+    assert sum(plan.summary.values()) == len(plan.changes) + counted_twice(plan) - not_counted(plan)
     assert not {change.address for change in plan.pending} & {change.address for change in plan.refused}
     for change in plan.changes:
         held_back = str(change.address) in plan.blocked_addresses
@@ -205,3 +232,36 @@ def test_what_is_planned_is_a_sum_of_its_parts(path: Path) -> None:
         assert change.reasons or change.action is Action.NO_OP
     made = {change.artifact.path for change in plan.pending if change.action in (Action.CREATE, Action.REKEY)}
     assert set(plan.new_keys) <= made
+
+
+def with_authority_key(case: dict[str, Any], *, elsewhere: bool) -> dict[str, Any]:
+    """A case whose authority's key is locked, or comes from a variable."""
+    observed = {**case.get("observed", {}), "ca/private-key": "absent" if elsewhere else "locked"}
+    authority = {**case["manifest"]["ca"], "password": {"env": "PASSWORD"}}
+    if elsewhere:
+        authority["private_key"] = {"env": "KEY"}
+    return {**case, "manifest": {**case["manifest"], "ca": authority}, "observed": observed}
+
+
+def told(plan: Plan) -> tuple[object, ...]:
+    """A plan, but for the notices about what cannot be looked into."""
+    about_keys = {"pair-not-compared", "ca-is-new"}
+    notices = {(notice.address, notice.code) for notice in plan.notices if notice.code not in about_keys}
+    needs = [(str(need.address), need.kind) for need in plan.needs]
+    return planned_changes(plan), by_address(plan.blocked), by_address(plan.hazards), notices, needs
+
+
+def test_an_authority_key_from_elsewhere_is_planned_like_one_that_is_locked() -> None:
+    """Only a new key is another matter: one that is locked is replaced where it lies."""
+    compared = 0
+    for path in CASES:
+        case = read_case(path)
+        if "private_key" in case["manifest"]["ca"] or isinstance(case.get("observed", {}).get("ca"), str):
+            continue
+        locked, _ = plan_case(with_authority_key(case, elsewhere=False))
+        if "rekey" in planned_changes(locked).get("ca/private-key", ""):
+            continue
+        fetched, _ = plan_case(with_authority_key(case, elsewhere=True))
+        assert told(fetched) == told(locked), path.stem
+        compared += 1
+    assert compared > 150

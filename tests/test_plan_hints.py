@@ -58,6 +58,6 @@ def test_a_hint_that_is_missing_is_found(text: str, found: str | None) -> None:
 
 
 def test_the_hints_are_shown(project: Project) -> None:
-    project.write(SMALL.replace("MyEACM:", "MyEACM: {key_held: csr}"))
-    assert "      -> write key_held: delivered" in project.run("plan").out
-    assert "<br>→ write `key_held`: delivered" in project.run("plan", "--format", "markdown").out
+    project.write(SMALL.replace("MyEACM:", 'MyEACM: {not_after: "2020-01-01T00:00:00Z"}'))
+    assert "      -> write a later `not_after`, or `validity` in its place" in project.run("plan").out
+    assert "<br>→ write a later `not_after" in project.run("plan", "--format", "markdown").out

@@ -24,6 +24,11 @@ from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
+from edgecerts.pki.certificate_requests import build_request
+from edgecerts.pki.certificates import CertificateSpec
+from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.names import Subject
+from edgecerts.pki.private_keys import generate_private_key
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import Action, HazardCode, Plan, Reason, ReasonCode, Remark
 from edgecerts.plan.options import PlanOptions
@@ -54,6 +59,7 @@ clients:
   gateway-3:
   gateway-4:
   gateway-5:
+  gateway-12:
   gateway-6:
   gateway-7:
 """
@@ -63,6 +69,8 @@ AFTER = (
     BEFORE.replace("[broker.plant-a.example, old.plant-a.example]", "[broker.plant-a.example, new.plant-a.example]")
     .replace("gateway-1: {key_type: rsa-2048}", "gateway-1: {key_type: ec-p256}")
     .replace("  gateway-6:\n  gateway-7:\n", "  gateway-8:\n  gateway-9: {key_held: csr}\n")
+    .replace("  gateway-3:\n", "  gateway-10: {key_held: csr}\n  gateway-11: {key_held: csr}\n  gateway-3:\n")
+    .replace("  gateway-12:\n", "  gateway-12: {key_held: csr}\n")
 )
 """What is declared now."""
 
@@ -79,6 +87,7 @@ NOTHING = Plan(
     notices=(),
     needs=(),
     unmanaged=(),
+    waiting=(),
     deliver=(),
     new_keys=(),
 )
@@ -122,6 +131,14 @@ def spoil(folder: Path) -> None:
     (pki / "clients/gateway-4/client.pem").write_bytes(b"nonsense")
     (pki / "clients/gateway-5/client.key").unlink()
     # gateway-7's folder is another authority's, so --prune leaves it alone.
+    # One host asks for its first certificate, one for another key, and one sends its private key.
+    requests = folder / "requests"
+    requests.mkdir()
+    for name in ("gateway-10", "gateway-12"):
+        spec = CertificateSpec(is_ca=False, subject=Subject(common_name=name), alt_names=(), usages=frozenset())
+        key = generate_private_key(KeyType.EC_P384)
+        (requests / f"{name}.csr").write_bytes(build_request(spec, key))
+    (requests / "gateway-11.csr").write_bytes((pki / "clients/gateway-6/client.key").read_bytes())
     shutil.rmtree(pki / "clients/gateway-7")
     shutil.copytree(other / "clients/gateway-7", pki / "clients/gateway-7")
 
@@ -169,7 +186,7 @@ def test_every_report_has_an_expected_file(written: dict[str, str]) -> None:
 def test_the_plan_has_every_action_a_hazard_and_all_that_goes_with_it(written: dict[str, str]) -> None:
     plan = json.loads(written["every_action.json"])
     assert {change["action"] for change in plan["changes"]} == {action.value for action in Action}
-    for field in ("hazards", "blocked", "notices", "needs", "unmanaged", "deliver", "new_keys"):
+    for field in ("hazards", "blocked", "waiting", "notices", "needs", "unmanaged", "deliver", "new_keys"):
         assert plan[field], field
 
 
@@ -178,7 +195,9 @@ def test_no_line_is_too_wide_and_none_ends_in_a_space(written: dict[str, str]) -
         width = 40 if "40" in name else 80
         if name.endswith(".txt") and "colour" not in name:
             for line in text.splitlines():
-                assert len(line) <= width or " " not in line.strip() or line[:3].strip() in SYMBOLS, (name, line)
+                short = len(line) <= width or " " not in line.strip() or line[:3].strip() in SYMBOLS
+                # Half of a command is another command.
+                assert short or line.strip().startswith("openssl req "), (name, line)
                 assert line == line.rstrip(), (name, line)
 
 
@@ -213,11 +232,30 @@ def test_a_large_plan_is_counted_in_text_and_fits_into_a_comment(tmp_path: Path)
     assert comment.count("... and ") == 2
 
 
+PASSED = ' {not_after: "2020-01-01T00:00:00Z"}'
+"""An entry that nothing can be made for."""
+
+
 def test_a_large_plan_of_blocked_changes_says_each_cause_once(tmp_path: Path) -> None:
-    comment = render_plan_markdown(large_plan(tmp_path, " {key_held: csr}", clients=1000), output="pki")
+    comment = render_plan_markdown(large_plan(tmp_path, PASSED, clients=1000), output="pki")
     assert len(comment) <= MAX_LENGTH
-    assert comment.count("**not-yet**") == 1
-    assert " and 1,994 more: `key_held: csr` is not supported" in comment
+    assert comment.count("**not-after-passed**") == 1
+    assert " and 1,994 more: the declared `not_after` has passed" in comment
+
+
+def test_a_large_plan_of_hosts_that_are_waited_for_is_counted(tmp_path: Path) -> None:
+    plan = large_plan(tmp_path, " {key_held: csr}", clients=10_000)
+    assert len(plan.waiting) == plan.summary["waiting"] == 10_000
+    text = render_plan_text(plan, style=Style(), output="pki")
+    assert len(text.splitlines()) < 110
+    assert (
+        "\n  ... and 9,960 more; --format json has them all\n      -> on each host: edgecerts request ADDRESS" in text
+    )
+    assert text.endswith("0 blocked, 10,000 waiting.\n")
+    comment = render_plan_markdown(plan, output="pki")
+    assert len(comment) <= MAX_LENGTH
+    assert ", 10,000 waiting\n" in comment.partition("\n\n")[0] + "\n"
+    assert "<summary>Waiting for their hosts (10,000)</summary>" in comment
 
 
 def test_a_comment_with_the_longest_lists_is_not_too_long() -> None:
@@ -243,18 +281,18 @@ def test_keys_that_cannot_be_compared_are_named_up_to_five(tmp_path: Path) -> No
     (message,) = [notice.message for notice in notices if notice.code == "pair-not-compared"]
     assert message.startswith("ca/ca.key, clients/gateway-1/client.key, ")
     assert message.endswith(
-        "clients/gateway-4/client.key and 3 more are locked, and so not compared with their certificates"
+        "clients/gateway-4/client.key and 4 more are locked, and so not compared with their certificates"
     )
 
 
 def test_two_identities_that_are_blocked_alike_are_each_told_why(tmp_path: Path) -> None:
     plan = look(
         tmp_path,
-        "version: 1\nca: {common_name: CA}\nclients: {a: {key_held: csr}, b: {key_held: csr}}\n",
+        f"version: 1\nca: {{common_name: CA}}\nclients:\n  a:{PASSED}\n  b:{PASSED}\n",
         PlanOptions(),
     )
     text = render_plan_text(plan, style=Style(), output="pki")
-    assert text.count("blocked (not-yet): `key_held: csr`") == text.count("like the file before it") == 2
+    assert text.count("blocked (not-after-passed): the declared") == text.count("like the file before it") == 2
 
 
 def test_lists_that_have_nothing_in_common_are_shown_whole() -> None:

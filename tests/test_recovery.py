@@ -1,11 +1,14 @@
-"""What the run after an interrupted one makes of it. What was found by tests/crash_model.py stands here once more."""
+"""What the run after an interrupted one makes of it. What was found by tests/crash_model stands here once more."""
 
+import errno
 import json
+import os
+from datetime import timedelta
 
 import pytest
 
 from edgecerts.apply.file_system import FileSystem, Sync
-from tests.conftest import SMALL, Project
+from tests.conftest import NOW, SMALL, Project
 from tests.readers import read_certificate
 
 
@@ -105,3 +108,61 @@ def test_a_run_that_was_killed_before_it_staged_anything_is_noticed_by_its_name_
     made = calls_of(monkeypatch, "sync_all", "exchange", "rename")
     project.run("apply", "--replace", "client/MyEACM")
     assert made[0] == "sync_all"
+
+
+def test_an_authority_that_could_not_be_published_leaves_no_line_in_the_log(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    rename = FileSystem.rename
+
+    def failing(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        if new_name == "ca":
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        rename(self, name, folder, new_name, new_folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "rename", failing)
+        result = project.run("apply")
+    assert result.code == 1
+    assert "ca cannot be written: Permission denied" in result.out
+    assert logged_serials(project) == []
+    project.apply()
+    assert len(logged_serials(project)) == 3
+
+
+def test_what_stops_a_run_is_told_with_what_is_skipped(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The authority is published, and its journal cannot be removed: nothing may be published over that."""
+    project.write(SMALL)
+    unlink = FileSystem.unlink
+
+    def failing(self: FileSystem, name: str, folder: int) -> None:
+        if name == "journal.json" and self.look(name, folder) is not None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        unlink(self, name, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "unlink", failing)
+        document = json.loads(project.run("apply", "--format", "json").out)
+    outcomes = {change["address"]: change for change in document["changes"]}
+    assert outcomes["ca/certificate"]["outcome"] == "done"
+    assert outcomes["broker/plant-a/certificate"]["outcome"] == "skipped"
+    assert ".edgecerts/journal.json cannot be written" in outcomes["broker/plant-a/certificate"]["error"]
+    project.apply()
+
+
+def test_a_key_that_recovery_replaces_is_kept_for_thirty_days_from_then(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it was in its place, however long ago the run was interrupted that was to replace it."""
+    project.write(SMALL)
+    project.apply()
+    key = (project.output / "brokers/plant-a/server.key").read_bytes()
+    interrupt(project, monkeypatch, Sync.COMMIT, "--replace", "broker/plant-a")
+    project.now = NOW + timedelta(days=40)
+    project.apply()
+    assert (project.output / "brokers/plant-a/server.key").read_bytes() != key
+    assert [path.read_bytes() for path in project.output.glob(".edgecerts/replaced/*/server.key")] == [key]
+    project.now += timedelta(days=31)
+    assert project.run("apply", "--replace", "client/MyEACM").code == 0
+    assert not list(project.output.glob(".edgecerts/replaced/*/server.key"))

@@ -1,5 +1,6 @@
 """One test for each threat of docs/security.md, named after it. The many ways of each are tested elsewhere."""
 
+import base64
 import json
 import os
 import re
@@ -11,8 +12,15 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 from edgecerts.apply import issuing
 from edgecerts.apply.file_system import FileSystem
@@ -292,6 +300,38 @@ def test_threat_a_failed_signature_that_passes_for_success(project: Project, mon
     assert result.code == 1
     assert not (project.output / "ca").exists()
     assert not (project.output / "issued").exists()
+
+
+def requested(project: Project, key: ec.EllipticCurvePrivateKey, name: str, *, forged: bool = False) -> None:
+    """A request for the client that asks for a name, perhaps with its content changed afterwards."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    der = request.public_bytes(Encoding.DER)
+    pem = base64.encodebytes(der.replace(name.encode(), name[::-1].encode()) if forged else der).decode()
+    place = project.folder / "requests/MyEACM.csr"
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(f"-----BEGIN CERTIFICATE REQUEST-----\n{pem}-----END CERTIFICATE REQUEST-----\n")
+
+
+def test_threat_a_forged_request(project: Project) -> None:
+    project.write(SMALL.replace("MyEACM:", "MyEACM: {key_held: csr}"))
+    requested(project, ec.generate_private_key(ec.SECP256R1()), "admin", forged=True)
+    assert project.run("apply").code == 1
+    assert not (project.output / CLIENT / "client.pem").exists()
+    requested(project, ec.generate_private_key(ec.SECP256R1()), "admin")
+    project.apply()
+    certificate = read_certificate(project.output / CLIENT / "client.pem")
+    assert certificate.subject.rfc4514_string() == "CN=MyEACM"
+
+
+def test_threat_a_request_for_anothers_key(project: Project) -> None:
+    project.write(SMALL.replace("MyEACM:", "MyEACM: {key_held: csr}"))
+    project.apply()
+    key = load_pem_private_key((project.output / "brokers/plant-a/server.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    requested(project, key, "MyEACM")
+    assert project.run("apply").code == 1
+    assert ("request-refused", f"client/{CLIENT.partition('/')[2]}/certificate") in remarks(project, "blocked")
 
 
 def test_threat_the_authoritys_key_where_plans_are_read(project: Project) -> None:

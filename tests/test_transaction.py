@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,10 +59,10 @@ def test_a_run_that_was_killed_after_its_commit_is_finished_by_the_next(
     plan = json.loads(project.run("plan", "--format", "json").out)
     assert [notice["code"] for notice in plan["notices"] if notice["address"] == "folder"] == ["interrupted"]
     status = json.loads(project.run("status", "--format", "json").out)
-    assert "interrupted" in [notice["code"] for notice in status["notices"]]
+    assert "interrupted" in [finding["code"] for finding in status["folder"]]
     result = project.run("apply", "--format", "json")
     assert result.code == 0
-    assert json.loads(result.out)["recovered"] is True
+    assert json.loads(result.out)["recovered"] == ["brokers/plant-a"]
     key, certificate = key_and_certificate(project.output / BROKER, "server")
     assert key != before[0]
     assert certificate != before[1]
@@ -102,7 +103,13 @@ def test_a_journal_that_cannot_be_read_stops_apply_and_nothing_else(
 ) -> None:
     interrupt_rekey(project, monkeypatch)
     journal = project.output / ".edgecerts/journal.json"
-    for text in ("", "{", '{"format_version": 2}', '{"format_version": 1, "stamp": "..", "units": []}', "[" * 10_000):
+    for text in (
+        "",
+        "{",
+        '{"format_version": 2}',
+        '{"format_version": 1, "log": "..", "lines": [], "units": []}',
+        "[" * 10_000,
+    ):
         journal.write_text(text)
         files = project.files()
         result = project.run("apply")
@@ -113,15 +120,110 @@ def test_a_journal_that_cannot_be_read_stops_apply_and_nothing_else(
         assert project.run("plan").code == 0
 
 
-@pytest.mark.parametrize("path", ["../../outside", "/outside", "brokers/../../../outside", ""])
-def test_a_journal_leads_nowhere_outside(project: Project, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(
+            ("folder", path)
+            for path in ("../../outside", "/outside", "brokers/../../../outside", "", ".git", "brokers")
+        ),
+        *(("folder", path) for path in ("brokers/plant-a/x", "issued", "brokers/..")),
+        *(("staged", path) for path in ("brokers/plant-a", ".edgecerts/staging", ".edgecerts/staging/../replaced/0")),
+        ("files", {}),
+        *(("log", path) for path in ("README.txt", "issued/../README.txt", "ca/ca.pem", ".git/config")),
+    ],
+)
+def test_a_journal_leads_nowhere_else(
+    project: Project, monkeypatch: pytest.MonkeyPatch, field: str, value: object
+) -> None:
     interrupt_rekey(project, monkeypatch)
     journal = project.output / ".edgecerts/journal.json"
     document = json.loads(journal.read_text())
-    document["units"][0]["folder"] = path
+    (document if field == "log" else document["units"][0])[field] = value
     journal.write_text(json.dumps(document))
+    before = project.files()
     assert project.run("apply").code == 1
+    assert project.files() == before
     assert not (project.folder.parent / "outside").exists()
+
+
+def test_a_journal_out_of_a_repository_is_not_followed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_rekey(project, monkeypatch)
+    subprocess.run(["git", "init", "-q", str(project.folder)], check=True)
+    subprocess.run(["git", "-C", str(project.folder), "add", "-f", "pki/.edgecerts/journal.json"], check=True)
+    before = project.files()
+    result = project.run("apply")
+    assert result.code == 1
+    assert "git has files of .edgecerts" in result.err
+    assert project.files() == before
+
+
+def test_an_interrupted_run_is_not_finished_where_everybody_may_write(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = interrupt_rekey(project, monkeypatch)
+    (project.output / "brokers").chmod(0o777)
+    assert project.run("apply").code == 4
+    assert key_and_certificate(project.output / BROKER, "server") == before
+    assert project.run("apply", "--allow-insecure-folder").code == 0
+    assert key_and_certificate(project.output / BROKER, "server") != before
+
+
+def test_a_recovery_is_a_change_for_those_who_reload(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_rekey(project, monkeypatch)
+    assert project.run("apply", "--detailed-exitcode").code == 2
+    assert project.run("apply", "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_no_folder_where_one_was_is_named(project: Project, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    before = interrupt_rekey(project, monkeypatch)
+    folder = project.output / BROKER
+    folder.rename(project.folder / "moved")
+    folder.symlink_to(project.folder / "moved") if kind == "link" else folder.write_text("x")
+    result = project.run("apply")
+    assert result.code == 1
+    assert "brokers/plant-a is not a folder; an interrupted apply has to be brought to its end first" in result.err
+    folder.unlink()
+    (project.folder / "moved").rename(folder)
+    assert project.run("apply").code == 0
+    (kept,) = (project.output / ".edgecerts/replaced").iterdir()
+    assert key_and_certificate(kept, "server") == before
+
+
+def test_a_log_that_cannot_be_added_to_is_seen_before_the_commit(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    log = project.output / "issued/2026.jsonl"
+    (project.folder / "other").hardlink_to(log)
+    assert project.run("apply", "--replace", "broker/plant-a").code == 1
+    assert not (project.output / ".edgecerts/journal.json").exists()
+    (project.folder / "other").unlink()
+    assert project.run("apply").out.startswith("Nothing to do")
+
+
+def test_a_subfolder_that_cannot_follow_is_kept_and_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(SMALL)
+    project.apply()
+    data = project.output / BROKER / "data"
+    data.mkdir()
+    (data / "retained.db").write_text("messages")
+    rename = FileSystem.rename
+
+    def busy(self: FileSystem, name: str, *rest: object) -> None:
+        if name == "data":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        rename(self, name, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "rename", busy)
+        result = project.run("apply", "--replace", "broker/plant-a", "--format", "json")
+    assert result.code == 1
+    (kept,) = (project.output / ".edgecerts/replaced").iterdir()
+    assert (kept / "data/retained.db").read_text() == "messages"
+    assert f".edgecerts/replaced/{kept.name}" in json.loads(result.out)["unfinished"]
+    assert project.run("apply").code == 0
+    assert project.run("apply").out.startswith("Nothing to do")
 
 
 @pytest.mark.parametrize("method", ["exchange", "link"])
@@ -258,3 +360,76 @@ def test_on_a_system_that_no_test_has_seen_apply_is_experimental() -> None:
     assert "experimental on darwin" in (find_platform_notice("darwin") or "")
     with pytest.raises(StorageError, match="does not run on win32"):
         find_platform_notice("win32")
+
+
+def make_ours(folder: Path, uid: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, uid, uid)
+
+
+def test_what_root_makes_in_somebodys_folder_is_theirs(project: Project) -> None:
+    """Else their next run could neither read the new keys nor put anything beside them."""
+    uid = 4321 if os.geteuid() == 0 else os.geteuid()
+    project.write(SMALL)
+    project.apply()
+    make_ours(project.folder, uid)
+    project.write(SMALL + "  late:\n")
+    assert project.run("apply", "--replace", "broker/plant-a").code == 0
+    strangers = [path for path in project.output.rglob("*") if path.stat().st_uid != uid]
+    assert strangers == []
+
+
+def test_what_cannot_be_set_aside_is_told_with_what_was_published(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(SMALL)
+    project.apply()
+    before = key_and_certificate(project.output / BROKER, "server")
+    make_folder = FileSystem.make_folder
+
+    def closed(self: FileSystem, name: str, parent: int, mode: int) -> None:
+        if name == "replaced":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        make_folder(self, name, parent, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "make_folder", closed)
+        result = project.run("apply", "--replace", "broker/plant-a", "--format", "json")
+        text = project.run("apply")
+    document = json.loads(result.out)
+    assert result.code == 1
+    assert document["unfinished"] == ".edgecerts/replaced cannot be written: Permission denied"
+    assert [delivery["address"] for delivery in document["deliver"]] == ["broker/plant-a"]
+    assert document["new_keys"] == ["brokers/plant-a/server.key"]
+    after = key_and_certificate(project.output / BROKER, "server")
+    assert after != before
+    assert text.code == 1
+    assert ".edgecerts/replaced cannot be written" in text.err
+    assert project.run("status").code == 3
+    assert project.run("apply").code == 0
+    (kept,) = (project.output / ".edgecerts/replaced").iterdir()
+    assert key_and_certificate(kept, "server") == before
+    assert key_and_certificate(project.output / BROKER, "server") == after
+    assert project.run("status").code == 0
+
+
+def test_a_folder_that_was_closed_to_its_owner_stops_nobody_for_long(project: Project) -> None:
+    project.write(SMALL)
+    project.apply()
+    (project.output / BROKER).chmod(0o500)
+    project.run("apply", "--replace", "broker/plant-a")
+    left = project.output / ".edgecerts/staging/left/0"
+    left.mkdir(parents=True)
+    (left / "server.key").write_text("never published")
+    left.chmod(0o500)
+    assert project.run("apply", "--replace", "client/MyEACM").code == 0
+    assert list((project.output / ".edgecerts/staging").iterdir()) == []
+
+
+def test_a_certificate_that_an_authority_gets_again_makes_no_new_authority(project: Project) -> None:
+    project.write(SMALL)
+    assert "A new certificate authority was made." in project.apply().out
+    (project.output / "ca/ca.pem").unlink()
+    result = project.run("apply", "--format", "json")
+    assert result.code == 0
+    assert json.loads(result.out)["new_authority"] is None

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from edgecerts.adoption.model import Adoption
 from edgecerts.manifest.model import KeyHeld
-
-FOLDER = "requests"
+from edgecerts.manifest.requests import request_path
 
 
 def kept_requests(adoption: Adoption) -> Iterator[tuple[str, bytes]]:
@@ -15,4 +14,4 @@ def kept_requests(adoption: Adoption) -> Iterator[tuple[str, bytes]]:
     """
     for entry in adoption.entries:
         if entry.declared.key_held is KeyHeld.CSR and entry.request is not None:
-            yield f"{FOLDER}/{entry.name}.csr", entry.request.pem
+            yield request_path(None, entry.name), entry.request.pem

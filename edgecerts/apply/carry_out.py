@@ -7,13 +7,14 @@ from edgecerts.apply.in_place import narrow_permissions, prune
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.log_file import append_lines
+from edgecerts.apply.new_key_files import NewKeyFiles
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.report import Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.transaction import Draft, DraftFile, Transaction
 from edgecerts.desired.graph import LOG_FOLDER, PRIVATE_KEY_MODE, PUBLIC_MODE, PrivateKeyArtifact
-from edgecerts.errors import EdgecertsError
+from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.plan.model import Action, Change, Plan
 
 OnProgress = Callable[[int, int], None]
@@ -73,15 +74,18 @@ class Worker:
         outcomes: what became of each change, by address.
         failed: the identities of which something could not be done.
         stopped: why nothing more may be published, or None.
+        unfinished: what keeps what was published from being brought to its end, or None.
     """
 
     folder: OutputFolder
     workshop: Workshop
     guard: RepositoryGuard
+    new_keys: NewKeyFiles
     on_progress: OnProgress
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     failed: set[str] = field(default_factory=set)
     stopped: str | None = None
+    unfinished: str | None = None
     _done: int = 0
 
     def carry_out(self, plan: Plan) -> dict[str, Outcome]:
@@ -96,6 +100,7 @@ class Worker:
         now = self.workshop.now
         transaction = Transaction(self.folder, log=f"{LOG_FOLDER}/{now:%Y}.jsonl", stamp=stamp_of(now))
         staged: list[tuple[Unit, str]] = []
+        is_committing = False
         try:
             for number, unit in enumerate(units):
                 self.on_progress(self._done, total)
@@ -108,23 +113,30 @@ class Worker:
                     if self._begin(unit, transaction, key := f"{number}:{unit.identity}"):
                         staged.append((unit, key))
                 except ChangeFailedError as error:
+                    self._discard_keys(unit)
                     self._fail(unit, (error.change,), error.error)
                     others = [change for change in unit.changes if change is not error.change]
                     self._skip(others, f"it depends on {error.change.address}, which failed")
                 except EdgecertsError as error:
+                    self._discard_keys(unit)
                     self._fail(unit, unit.changes, error)
             with interrupts_held():
+                is_committing = True
                 transaction.commit()
         finally:
             transaction.discard()
+            if not is_committing:
+                for unit in units:
+                    self._discard_keys(unit)
         for unit, key in staged:
             failure = transaction.failures.get(key)
             if failure is not None:
-                self._fail(unit, unit.changes, failure)
+                self._fail(unit, unit.changes, self._with_key_file(unit, failure))
             else:
                 self._finish(unit)
         if not transaction.is_finished:
-            self.stopped = "what came before it could not be brought to an end; run edgecerts apply again"
+            self.unfinished = transaction.problem
+            self.stopped = f"what came before it is not at its end ({transaction.problem}); run edgecerts apply again"
 
     def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:
         """Does what needs no commit, and stages the rest. Whether anything was staged."""
@@ -161,9 +173,14 @@ class Worker:
         for change in changes:
             try:
                 made = self.workshop.make(change)
+                if elsewhere := self.new_keys.place_of(change) is not None:
+                    # Before the next change signs with it, or for it.
+                    self.new_keys.write(change, made.content)
             except EdgecertsError as error:
                 raise ChangeFailedError(change, error) from error
             lines += made.log_lines
+            if elsewhere:
+                continue
             files.append(
                 DraftFile(
                     name=change.artifact.path.rpartition("/")[2],
@@ -174,6 +191,19 @@ class Worker:
             )
         folder = changes[0].artifact.path.rpartition("/")[0]
         return Draft(identity=key, folder=folder, files=tuple(files), log_lines=lines)
+
+    def _discard_keys(self, unit: Unit) -> None:
+        """What was written elsewhere for a unit that was not committed: nobody has seen a certificate for it."""
+        self.new_keys.discard(change.artifact.path for change in unit.changes)
+
+    def _with_key_file(self, unit: Unit, error: EdgecertsError) -> EdgecertsError:
+        """After the commit a key stays where it was written: its certificate may be on the disk."""
+        paths = (change.artifact.path for change in unit.changes)
+        place = next((self.new_keys.written[path] for path in paths if path in self.new_keys.written), None)
+        if place is None:
+            return error
+        told = f"its new private key is {place}"
+        return StorageError(error.message, hint=f"{error.hint}; {told}" if error.hint else told)
 
     def _cause(self, identity: str) -> str | None:
         """Why a unit is not begun: it, the authority, or the folder's files failed."""

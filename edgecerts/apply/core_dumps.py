@@ -1,4 +1,4 @@
-"""No core file with secrets in it."""
+"""No core files of a process that holds keys."""
 
 import resource
 

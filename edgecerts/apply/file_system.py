@@ -3,6 +3,7 @@
 Names are single path components below the descriptor of an open folder. No symbolic link is followed.
 """
 
+import contextlib
 import ctypes
 import enum
 import errno
@@ -24,8 +25,8 @@ class Sync(enum.StrEnum):
     """Every sync that the protocol needs, by what has to be on the disk before it goes on."""
 
     EARLIER = "what a run that was killed had done"
-    PLACE = "the name of a folder that was made on the way"
-    STAGED_FILE = "the content of a staged file"
+    PLACE = "the name of a folder that was made on the way, or of a key that goes elsewhere"
+    STAGED_FILE = "the content of a staged file, or of a key that goes elsewhere"
     STAGED_FOLDER = "the names in a staged folder"
     STAGING = "the names of what is staged"
     LOG = "the lines of the log"
@@ -72,7 +73,9 @@ class FileSystem:
         return os.open(name, _LOCK, mode, dir_fd=folder)
 
     def close(self, descriptor: int) -> None:
-        os.close(descriptor)
+        """Never fails: what matters was synced, and the descriptor is gone in any case."""
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
     def read(self, descriptor: int, offset: int = 0) -> bytes:
         """All that a file holds from an offset on."""

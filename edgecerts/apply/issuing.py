@@ -17,7 +17,7 @@ from edgecerts.desired.graph import (
     TextArtifact,
     TrustArtifact,
 )
-from edgecerts.errors import InvalidCertificateError, InvalidKeyError
+from edgecerts.errors import InvalidCertificateError, InvalidKeyError, InvalidRequestError
 from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
@@ -47,6 +47,7 @@ class Workshop:
 
     Attributes:
         certificates: authorities' certificates by address, existing ones and those made in this run.
+        requests: the path of each identity's certificate request, by identity.
         now: the run's one moment, in UTC.
         job: who runs this, for the issuance log.
     """
@@ -54,6 +55,7 @@ class Workshop:
     inventory: Inventory
     keys: KeyRing
     certificates: dict[str, x509.Certificate]
+    requests: Mapping[str, str]
     now: datetime
     job: str
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
@@ -160,12 +162,20 @@ class Workshop:
         return "".join(lines).encode("utf-8")
 
     def _public_key(self, artifact: CertificateArtifact, source: KeySource) -> PublicKey:
+        if source is KeySource.REQUEST:
+            return self._requested_key(artifact)
         if source is not KeySource.CERTIFICATE:
             return self._private_key(Address(identity=artifact.address.identity, part="private-key")).public_key()
         found = self.inventory.certificates[artifact.path].value
         if not found:
             raise InvalidCertificateError(f"{artifact.path} is gone, and with it the public key")
         return usable_public_key(found[0].certificate)
+
+    def _requested_key(self, artifact: CertificateArtifact) -> PublicKey:
+        request = self.inventory.requests[self.requests[artifact.address.identity]].value
+        if request is None:
+            raise InvalidRequestError(f"the request for {artifact.address.identity} is gone")
+        return request.public_key
 
     def _private_key(self, address: Address) -> PrivateKey:
         keys: tuple[Mapping[str, PrivateKey], ...] = (self._made_keys, self.keys.opened)

@@ -8,19 +8,23 @@ written before the commit, a line of an authority that nobody ever saw would kee
 import contextlib
 import hashlib
 import json
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import OutputFolder
-from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, PRIVATE_KEY_MODE
+from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import StorageError
 
 FORMAT_VERSION = 1
 
 _NAME = JOURNAL.rpartition("/")[2]
 _UNFINISHED = "journal.new"
+_FOLDER = re.compile(r"ca|(?:brokers|clients)/[A-Za-z0-9][A-Za-z0-9._-]*")
+_STAGED = re.compile(re.escape(STAGING_FOLDER) + r"/[0-9a-f]{16}/[0-9]+")
+_LOG = re.compile(re.escape(LOG_FOLDER) + r"/[0-9]{4}\.jsonl")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +47,10 @@ class Journal:
     """What was committed.
 
     Attributes:
-        stamp: the run's moment, for the names of what is put aside.
         log: the path of the log's file.
         lines: what it has to have before anything is published, each without its line end.
     """
 
-    stamp: str
     log: str
     lines: tuple[str, ...]
     units: tuple[JournalUnit, ...]
@@ -72,6 +74,7 @@ def write_journal(folder: OutputFolder, journal: Journal) -> None:
             system.unlink(_UNFINISHED, local)
         descriptor = system.create(_UNFINISHED, local, PRIVATE_KEY_MODE)
         try:
+            folder.hand_over(descriptor)
             system.write(descriptor, json.dumps(document, indent=1).encode("utf-8"))
             system.sync(descriptor, Sync.JOURNAL)
         finally:
@@ -119,15 +122,19 @@ def _parse(content: bytes) -> Journal:
     if document["format_version"] != FORMAT_VERSION:
         raise ValueError(document["format_version"])
     units = tuple(
-        JournalUnit(folder=_inside(unit["folder"]), staged=_inside(unit["staged"]), files=_digests(unit["files"]))
+        JournalUnit(
+            folder=_matching(_FOLDER, unit["folder"]),
+            staged=_matching(_STAGED, unit["staged"]),
+            files=_digests(unit["files"]),
+        )
         for unit in document["units"]
     )
-    return Journal(
-        stamp=_name(document["stamp"]), log=_inside(document["log"]), lines=_lines(document["lines"]), units=units
-    )
+    return Journal(log=_matching(_LOG, document["log"]), lines=_lines(document["lines"]), units=units)
 
 
 def _digests(files: Mapping[str, str]) -> dict[str, str]:
+    if not files:
+        raise ValueError(files)
     return {_name(name): str(value) for name, value in files.items()}
 
 
@@ -137,9 +144,11 @@ def _lines(lines: Sequence[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _inside(path: str) -> str:
-    """A path whose steps are plain names: nothing in a journal leads out of the output folder."""
-    return "/".join(_name(step) for step in path.split("/"))
+def _matching(pattern: re.Pattern[str], path: str) -> str:
+    """A path of the only kind that stands here: whoever wrote the journal, it leads nowhere else."""
+    if not pattern.fullmatch(path) or ".." in path.split("/"):
+        raise ValueError(path)
+    return path
 
 
 def _name(text: str) -> str:

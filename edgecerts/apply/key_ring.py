@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgecerts.apply.fetched_key import explain_missing_key, name_key, open_fetched_key
 from edgecerts.apply.secrets import Secret, SecretSources
 from edgecerts.desired.graph import Graph, Identity
 from edgecerts.errors import (
@@ -12,11 +13,14 @@ from edgecerts.errors import (
     SecretError,
     WrongPasswordError,
 )
+from edgecerts.manifest.model import PrivateKeySource
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.private_keys import KeyFacts, PrivateKey, key_type_name, load_private_key, spki_sha256
 from edgecerts.plan.issuer import find_lineage
-from edgecerts.plan.model import KeySource, NeedKind, Plan
+from edgecerts.plan.model import KeySource, Plan
+from edgecerts.plan.need import NeedKind
+from edgecerts.plan.options import NEW_CA_KEY_TO
 from edgecerts.plan.private_key_checks import unusable_key
 
 
@@ -36,10 +40,10 @@ class KeyRing:
 def gather_keys(
     plan: Plan, graph: Graph, inventory: Inventory, *, reader: FolderReader, sources: SecretSources
 ) -> KeyRing:
-    """Fetches every password of the plan's needs and opens every existing key that it names.
+    """Fetches every password and key of the plan's needs, and opens every existing key that it names.
 
     Raises:
-        SecretError: a password source gives nothing usable.
+        SecretError: a source gives nothing usable.
         WrongPasswordError: a password does not open its key.
         InvalidKeyError: a key is damaged, or is not the one of its certificate.
     """
@@ -49,29 +53,52 @@ def gather_keys(
         for change in plan.pending
         if change.issuance is not None and change.issuance.key is KeySource.KEY_FILE
     }
-    passwords: dict[str, Secret] = {}
-    missing: list[SecretError] = []
-    for need in plan.needs:
-        if need.source is not None:
-            encrypted = inventory.private_keys[need.path].encrypted and need.path not in plan.new_keys
-            try:
-                passwords[str(need.address)] = sources.fetch(need.source, need.address, new=not encrypted)
-            except SecretError as error:
-                missing.append(error)
-    if missing:
-        raise MissingSecretsError(missing)
+    passwords, fetched = _fetch_secrets(plan, graph, inventory, sources)
     opened = {}
     for need in plan.needs:
-        if need.kind is NeedKind.KEY:
-            identity = identities[need.address]
-            encrypted = inventory.private_keys[need.path].encrypted
-            key = _open_key(identity, reader, passwords.get(str(need.address)) if encrypted else None)
-            if inventory.private_keys[need.path].state is State.LOCKED:
-                # Planning opened no locked key, so what it says of every other is looked at here.
-                _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
-                _check_lineage(identity, plan, graph, inventory, key)
-            opened[str(need.address)] = key
+        if need.kind is not NeedKind.KEY:
+            continue
+        identity, address, found = identities[need.address], str(need.address), inventory.private_keys[need.path]
+        if address in fetched:
+            key = open_fetched_key(identity.private_key, fetched[address], passwords.get(address))
+        else:
+            key = _open_key(identity, reader, passwords.get(address) if found.encrypted else None)
+        if address in fetched or found.state is State.LOCKED:
+            # Planning opened no locked key, so what it says of every other is looked at here.
+            _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
+            _check_lineage(identity, plan, graph, inventory, key)
+        opened[address] = key
     return KeyRing(passwords=passwords, opened=opened)
+
+
+def _fetch_secrets(
+    plan: Plan, graph: Graph, inventory: Inventory, sources: SecretSources
+) -> tuple[dict[str, Secret], dict[str, Secret]]:
+    """Passwords and fetched keys, by address.
+
+    Raises:
+        MissingSecretsError: with everything that is missing.
+    """
+    authority = inventory.certificates[graph.authorities[0].certificate.path]
+    fetched_keys = {need.address for need in plan.needs if isinstance(need.source, PrivateKeySource)}
+    passwords: dict[str, Secret] = {}
+    fetched: dict[str, Secret] = {}
+    missing: list[SecretError] = []
+    for need in plan.needs:
+        try:
+            if isinstance(need.source, PrivateKeySource):
+                fetched[str(need.address)] = sources.fetch_key(need.source)
+            elif need.source is not None:
+                there = inventory.private_keys[need.path].encrypted or need.address in fetched_keys
+                new = need.path in plan.new_keys or not there
+                passwords[str(need.address)] = sources.fetch(need.source, need.address, new=new)
+        except SecretError as error:
+            if isinstance(need.source, PrivateKeySource) and authority.state is State.ABSENT:
+                error = explain_missing_key(error, sources.locate(need.source))
+            missing.append(error)
+    if missing:
+        raise MissingSecretsError(missing)
+    return passwords, fetched
 
 
 def _open_key(identity: Identity, reader: FolderReader, password: Secret | None) -> PrivateKey:
@@ -93,19 +120,27 @@ def _open_key(identity: Identity, reader: FolderReader, password: Secret | None)
 
 def _check_locked_key(identity: Identity, inventory: Inventory, key: PrivateKey, *, is_certified: bool) -> None:
     artifact, spki = identity.private_key, spki_sha256(key.public_key())
+    name = name_key(artifact)
     if identity.fingerprint not in (None, spki):
         raise InvalidKeyError(
-            f"{artifact.path} is sha256:{spki}, not the authority that the manifest pins",
+            f"{name} is sha256:{spki}, not the authority that the manifest pins",
             hint="bring back the key of the authority that is pinned; nothing was written",
         )
     certificate = inventory.certificates[identity.certificate.path]
     if is_certified:
         problem = unusable_key(key_type_name(key.public_key()), artifact)
         if problem is not None:
-            raise InvalidKeyError(f"{artifact.path} {problem}", hint=f"ask for a new key: --replace {artifact.address}")
+            asked = f"ask for a new key: --replace {artifact.address}"
+            given = f"give one of the declared type, or have one made: {NEW_CA_KEY_TO} FILE; nothing was written"
+            raise InvalidKeyError(f"{name} {problem}", hint=asked if artifact.source is None else given)
+        if artifact.source is not None and certificate.value and spki == certificate.value[0].spki_sha256:
+            raise InvalidKeyError(
+                f"{name} is still that of {identity.certificate.path}, which --replace is to replace",
+                hint=f"put the new key there first, or have one made: {NEW_CA_KEY_TO} FILE; nothing was written",
+            )
     elif certificate.value and spki != certificate.value[0].spki_sha256:
         raise InvalidKeyError(
-            f"{artifact.path} is not the key of {identity.certificate.path}",
+            f"{name} is not the key of {identity.certificate.path}",
             hint="bring back the two that belong together; nothing was written",
         )
 
@@ -121,7 +156,7 @@ def _check_lineage(identity: Identity, plan: Plan, graph: Graph, inventory: Inve
     own = find_lineage(graph, inventory, key=facts)
     if lineage is not None and (own is None or own.key_id != lineage.key_id):
         raise InvalidKeyError(
-            f"{identity.private_key.path} is not the key of the authority that brokers and clients trust",
+            f"{name_key(identity.private_key)} is not the key of the authority that brokers and clients trust",
             hint="bring back the key that belongs to the copies of ca.pem; nothing was written",
         )
 

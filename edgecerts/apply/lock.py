@@ -39,6 +39,7 @@ def locked(folder: OutputFolder, *, holder: str, timeout: float) -> Iterator[boo
             check_own_file(status, LOCK)
             if stat.S_IMODE(status.st_mode) != PRIVATE_KEY_MODE:
                 system.chmod(descriptor, PRIVATE_KEY_MODE)
+            folder.hand_over(descriptor)
         _wait(folder, descriptor, timeout)
         with reporting(LOCK):
             folder.sync_top()

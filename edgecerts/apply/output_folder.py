@@ -17,6 +17,8 @@ from edgecerts.errors import StorageError
 
 _HINTS: Mapping[int, str] = {
     errno.ENOSPC: "make room on the disk, then run edgecerts apply again",
+    errno.EACCES: "let this user write there, then run edgecerts apply again",
+    errno.EPERM: "let this user write there, then run edgecerts apply again",
     errno.EDQUOT: "make room in your quota, then run edgecerts apply again",
     errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
     errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
@@ -30,9 +32,15 @@ class OutputFolder:
         system: what makes the calls.
     """
 
-    def __init__(self, root: int, system: FileSystem) -> None:
+    def __init__(self, root: int, system: FileSystem, owner: tuple[int, int] | None = None) -> None:
+        """Takes over the descriptor of the output folder.
+
+        Args:
+            owner: whose everything will be that is made; None leaves it this user's.
+        """
         self._root = root
         self.system = system
+        self._owner = owner
 
     @contextlib.contextmanager
     def folder(self, path: str) -> Iterator[int]:
@@ -82,7 +90,11 @@ class OutputFolder:
             if not make:
                 return None
         descriptor = self.make_folder(name, parent)
-        self.system.sync(parent, Sync.PLACE)
+        try:
+            self.system.sync(parent, Sync.PLACE)
+        except OSError:
+            self.system.close(descriptor)
+            raise
         return descriptor
 
     def make_folder(self, name: str, parent: int) -> int:
@@ -90,9 +102,21 @@ class OutputFolder:
         with contextlib.suppress(FileExistsError):
             self.system.make_folder(name, parent, PRIVATE_FOLDER_MODE)
         descriptor = self.system.open_folder(name, parent)
-        if stat.S_IMODE(self.system.status(descriptor).st_mode) != PRIVATE_FOLDER_MODE:
-            self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+        try:
+            status = self.system.status(descriptor)
+            if stat.S_IMODE(status.st_mode) != PRIVATE_FOLDER_MODE:
+                self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+            self.hand_over(descriptor)
+        except OSError:
+            self.system.close(descriptor)
+            raise
         return descriptor
+
+    def hand_over(self, descriptor: int) -> None:
+        """What root makes in somebody's output folder is theirs: else their next run could not go on with it."""
+        if self._owner is not None:
+            with contextlib.suppress(PermissionError):
+                self.system.chown(descriptor, *self._owner)
 
     def sync_top(self) -> None:
         """Says on disk where the local folder is, also where a run made it that was killed before it could."""
@@ -118,6 +142,8 @@ class OutputFolder:
             return
         descriptor = self.system.open_folder(name, parent)
         try:
+            if stat.S_IMODE(found.st_mode) & PRIVATE_FOLDER_MODE != PRIVATE_FOLDER_MODE:
+                self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
             for inner in self.system.names(descriptor):
                 self.remove_tree(inner, descriptor)
         finally:
@@ -126,8 +152,11 @@ class OutputFolder:
 
 
 @contextlib.contextmanager
-def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
+def open_output(root: Path, system: FileSystem, *, name: str | None = None) -> Iterator[OutputFolder]:
     """Holds the output folder open, which is made where it is not there.
+
+    Args:
+        name: what messages call it, where it is another folder that is written to in the same way.
 
     Raises:
         StorageError: it cannot be made or opened.
@@ -141,11 +170,13 @@ def open_output(root: Path, system: FileSystem) -> Iterator[OutputFolder]:
             made = [root]
         for folder in made:
             _sync_place(folder.parent, system)
+        status = root.stat()
         descriptor = system.open_root(root)
     except OSError as error:
-        raise StorageError(f"the output folder {root} cannot be used: {error.strerror}") from error
+        raise StorageError(f"{name or f'the output folder {root}'} cannot be used: {error.strerror}") from error
+    owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
     try:
-        yield OutputFolder(descriptor, system)
+        yield OutputFolder(descriptor, system, owner)
     finally:
         system.close(descriptor)
 

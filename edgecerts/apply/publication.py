@@ -13,6 +13,7 @@ from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import JournalUnit, digest
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.replaced import set_aside
+from edgecerts.errors import StorageError
 
 _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP})
 
@@ -47,9 +48,12 @@ def publish(folder: OutputFolder, unit: JournalUnit) -> None:
     """
     system = folder.system
     with folder.open_for(unit.folder) as (home, name), folder.open_for(unit.staged) as (staging, staged):
-        if system.look(name, home) is None:
+        found = system.look(name, home)
+        if found is None:
             system.rename(staged, staging, name, home)
             return
+        if not stat.S_ISDIR(found.st_mode):
+            raise StorageError(f"{unit.folder} is not a folder", hint="move away what is there")
         try:
             system.exchange(staged, staging, name, home)
         except OSError as error:
@@ -92,10 +96,17 @@ def settle(folder: OutputFolder, unit: JournalUnit, *, stamp: str) -> None:
             if old is None:
                 continue
             with folder.folder(unit.folder) as live:
-                if _bring_over(folder, old, live, unit.files):
+                moved, left = _bring_over(folder, old, live, unit.files)
+                if moved:
                     system.sync(live, Sync.KEPT)
                     system.sync(old, Sync.KEPT)
             rest = system.names(old)
+        if left:
+            kept = set_aside(folder, path, belonged=unit.folder, stamp=stamp)
+            raise StorageError(
+                f"{unit.folder}/{left[0]} cannot be moved beside the new files; it is in {kept}",
+                hint="move it back by hand: it stays there for 30 days",
+            )
         if all(name in unit.files and not name.endswith(".key") for name in rest):
             with folder.open_for(path) as (staging, name):
                 folder.remove_tree(name, staging)
@@ -103,22 +114,41 @@ def settle(folder: OutputFolder, unit: JournalUnit, *, stamp: str) -> None:
             set_aside(folder, path, belonged=unit.folder, stamp=stamp)
 
 
-def _bring_over(folder: OutputFolder, old: int, live: int, replaced: Collection[str]) -> bool:
-    """Moves what is not ours to replace: what could not be linked before, and what came since. Whether anything was."""
-    system, moved = folder.system, False
+def is_movable(folder: OutputFolder, name: str, parent: int) -> bool:
+    """Whether something beside our files can follow them: not somebody else's folder, nor one that is mounted there."""
+    found = folder.system.look(name, parent)
+    if found is None or not stat.S_ISDIR(found.st_mode):
+        return True
+    here = folder.system.status(parent)
+    return found.st_dev == here.st_dev and os.access(name, os.W_OK, dir_fd=parent)
+
+
+def _bring_over(folder: OutputFolder, old: int, live: int, replaced: Collection[str]) -> tuple[bool, list[str]]:
+    """Moves what is not ours to replace: what could not be linked before, and what came since.
+
+    Returns:
+        whether anything was moved, and what may not be.
+    """
+    system, moved, left = folder.system, False, []
     for name in system.names(old):
         mine, theirs = system.look(name, old), system.look(name, live)
         if name in replaced or mine is None:
             continue
         if theirs is None:
-            system.rename(name, old, name, live)
-            moved = True
+            try:
+                system.rename(name, old, name, live)
+                moved = True
+            except OSError as error:
+                # What may work the next time is left to the next run.
+                if error.errno != errno.EBUSY and is_movable(folder, name, old):
+                    raise
+                left.append(name)
         elif os.path.samestat(mine, theirs) or _is_copy(folder, name, old, live):
             system.unlink(name, old)
         elif _is_newer(mine, theirs):
             system.rename(name, old, name, live)
             moved = True
-    return moved
+    return moved, left
 
 
 def _is_copy(folder: OutputFolder, name: str, old: int, live: int) -> bool:

@@ -1,22 +1,28 @@
 """What an interrupted run left: finished where it had committed, thrown away where it had not."""
 
+import contextlib
+from collections.abc import Iterator
+
 from edgecerts.apply.journal import Journal, read_journal, remove_journal
 from edgecerts.apply.log_file import append_missing
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import is_staged, publish, settle, sync_published
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
+from edgecerts.errors import StorageError
 
 
-def recover(folder: OutputFolder, *, was_killed: bool) -> bool:
+def recover(folder: OutputFolder, *, was_killed: bool, stamp: str) -> tuple[str, ...]:
     """Brings the output folder to the state before or after an interrupted transaction. For the holder of the lock.
 
     May itself be interrupted at any point, and is then done again.
 
     Args:
         was_killed: the last run was, whether or not anything shows where.
+        stamp: this run's moment, for the names of what is set aside: a key was in its place until now, however long
+            ago it was to be replaced.
 
     Returns:
-        whether a transaction was finished.
+        the folders of the identities that the interrupted transaction was about; none where there was none.
 
     Raises:
         StorageError: it could not be finished; nothing was lost, and the next run tries again.
@@ -27,12 +33,13 @@ def recover(folder: OutputFolder, *, was_killed: bool) -> bool:
             # It can be seen, and the disk may not have it yet. What is built on it would outlive it in a power cut.
             folder.sync_all()
     if journal is not None:
-        _finish(folder, journal)
+        with _explaining():
+            _finish(folder, journal, stamp)
     with reporting(JOURNAL):
         remove_journal(folder)
     with reporting(STAGING_FOLDER):
         discard_staged(folder)
-    return journal is not None
+    return tuple(unit.folder for unit in journal.units) if journal is not None else ()
 
 
 def discard_staged(folder: OutputFolder) -> None:
@@ -46,12 +53,24 @@ def discard_staged(folder: OutputFolder) -> None:
             folder.remove_tree(name, staging or 0)
 
 
+@contextlib.contextmanager
+def _explaining() -> Iterator[None]:
+    """Whoever asked for something else wonders why this is in the way."""
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(
+            f"{error.message}; an interrupted apply has to be brought to its end first",
+            hint=error.hint or "mend that, then run edgecerts apply again",
+        ) from error
+
+
 def _has_staged(folder: OutputFolder) -> bool:
     with folder.existing(STAGING_FOLDER) as staging:
         return staging is not None and bool(folder.system.names(staging))
 
 
-def _finish(folder: OutputFolder, journal: Journal) -> None:
+def _finish(folder: OutputFolder, journal: Journal, stamp: str) -> None:
     waiting = []
     for unit in journal.units:
         with reporting(unit.folder):
@@ -67,4 +86,4 @@ def _finish(folder: OutputFolder, journal: Journal) -> None:
     sync_published(folder, (path for unit in journal.units for path in (unit.folder, unit.staged)))
     for unit in journal.units:
         with reporting(unit.folder):
-            settle(folder, unit, stamp=journal.stamp)
+            settle(folder, unit, stamp=stamp)

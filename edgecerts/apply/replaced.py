@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from edgecerts.apply.file_system import Sync
-from edgecerts.apply.output_folder import OutputFolder
+from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.desired.graph import PRIVATE_KEY_MODE, REPLACED_FOLDER
 
 KEPT_FOR = timedelta(days=30)
@@ -35,10 +35,10 @@ def set_aside(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> 
         where it is kept.
 
     Raises:
-        OSError: it is still where it was.
+        StorageError: it is still where it was.
     """
     system, kept = folder.system, f"{stamp}-{secrets.token_hex(4)}-{belonged.replace('/', '-')}"
-    with folder.open_for(path) as (home, name), folder.folder(REPLACED_FOLDER) as replaced:
+    with folder.open_for(path) as (home, name), reporting(REPLACED_FOLDER), folder.folder(REPLACED_FOLDER) as replaced:
         system.rename(name, home, kept, replaced)
         _close_to_others(folder, kept, replaced)
         system.sync(replaced, Sync.SET_ASIDE)

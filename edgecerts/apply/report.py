@@ -1,7 +1,9 @@
 """What `apply` did, as a value."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from edgecerts.errors import ExitCode
 from edgecerts.plan.model import Action, Change, Delivery, Plan, Remark
@@ -42,10 +44,12 @@ class ApplyReport:
         outcomes: one for each change that is not a no-op, in the plan's order.
         new_authority: the SHA-256 of the public key of an authority that this run made, or None.
         deliver: what each host must be given, of what was really done.
-        new_keys: paths of private keys that this run made.
+        new_keys: paths of private keys that this run made, also of those that it wrote elsewhere.
+        key_files: where those are that it wrote elsewhere, by their path.
         stale: changes of a saved plan that were not carried out because something is not as it was.
         left: changes that a saved plan did not have, and that were left.
-        recovered: what an interrupted run had committed to was published first.
+        unfinished: what keeps what was published from being brought to its end, or None.
+        recovered: the folders of identities that an interrupted run was publishing; they were published first.
     """
 
     plan: Plan
@@ -55,7 +59,9 @@ class ApplyReport:
     new_keys: tuple[str, ...]
     stale: tuple[Remark, ...] = ()
     left: tuple[Change, ...] = ()
-    recovered: bool = False
+    recovered: tuple[str, ...] = ()
+    unfinished: str | None = None
+    key_files: Mapping[str, Path] = field(default_factory=dict)
 
     def count(self, status: Status) -> int:
         """How many changes ended like this."""
@@ -72,4 +78,20 @@ class ApplyReport:
         statuses = {outcome.status for outcome in self.outcomes}
         if Status.REFUSED in statuses or self.stale:
             return ExitCode.REFUSED
+        if self.unfinished is not None:
+            return ExitCode.ERROR
         return ExitCode.ERROR if statuses - {Status.DONE} or self.plan.blocked else ExitCode.DONE
+
+
+def with_key_files(report: ApplyReport, written: Mapping[str, Path]) -> ApplyReport:
+    """A report that says where new private keys are which are not in the output folder.
+
+    Args:
+        written: by the path that each would have there. Of what failed in the end, nothing is said.
+    """
+    files = {path: written[path] for path in report.new_keys if path in written}
+    deliver = (
+        replace(delivery, files=tuple(path for path in delivery.files if path not in files))
+        for delivery in report.deliver
+    )
+    return replace(report, key_files=files, deliver=tuple(deliver))

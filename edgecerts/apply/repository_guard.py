@@ -1,13 +1,13 @@
 """No private key that is not encrypted is written where git would take it into a repository."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecerts.desired.folder_files import GITIGNORE
 from edgecerts.desired.graph import LOCAL_FOLDER, REPLACED_FOLDER, LeftoverArtifact, PrivateKeyArtifact
 from edgecerts.errors import StorageError
-from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules
+from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules, find_tracked
 from edgecerts.plan.model import Action, Change
 
 _KEPT = f"{REPLACED_FOLDER}/x"
@@ -54,10 +54,67 @@ def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageE
     Returns:
         by path what is wrong. Nothing, outside a work tree and where git cannot be asked: our own `.gitignore` stands.
     """
-    rules = find_ignore_rules(output, dict.fromkeys(paths))
+    return {path: _problem(path, rule) for path, rule in _exposing_rules(output, paths).items()}
+
+
+def check_local_folder(output: Path) -> None:
+    """Looks whether what an interrupted run left came with a repository.
+
+    Raises:
+        StorageError: it may have, and then anybody may have written it.
+    """
+    tracked = find_tracked(output, (LOCAL_FOLDER,))
+    if isinstance(tracked, frozenset) and tracked:
+        raise StorageError(
+            f"git has files of {LOCAL_FOLDER}, which belongs to one machine: {min(tracked)}",
+            hint=f"look at who added them; then, in the output folder: git rm -r --cached {LOCAL_FOLDER}",
+        )
+
+
+def explain_exposure(folder: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Why git would take in what lies at these paths, by path; those that it would not are left out.
+
+    Args:
+        folder: what the paths are relative to.
+    """
+    return {path: _explain(rule) for path, rule in _exposing_rules(folder, paths).items()}
+
+
+def _exposing_rules(folder: Path, paths: Iterable[str]) -> dict[str, IgnoreRule | None]:
+    rules = find_ignore_rules(folder, dict.fromkeys(paths))
     if rules is None or isinstance(rules, Unknown):
         return {}
-    return {path: _problem(path, rule) for path, rule in rules.items() if rule is None or rule.lets_in}
+    return {path: rule for path, rule in rules.items() if rule is None or rule.lets_in}
+
+
+def _explain(rule: IgnoreRule | None) -> str:
+    return f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
+
+
+def check_ignored(places: Sequence[Path]) -> None:
+    """Checks private keys that are going to be written outside the output folder, and are not encrypted.
+
+    Raises:
+        StorageError: git would take one of them into a repository, or cannot say whether it would.
+    """
+    by_folder: dict[Path, dict[str, Path]] = {}
+    for place in places:
+        exists = next(parent for parent in place.absolute().parents if parent.is_dir())
+        by_folder.setdefault(exists, {})[place.absolute().relative_to(exists).as_posix()] = place
+    for folder, named in by_folder.items():
+        rules = find_ignore_rules(folder, named)
+        if isinstance(rules, Unknown):
+            raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}")
+        for path, rule in (rules or {}).items():
+            if rule is None or rule.lets_in:
+                raise _in_work_tree(named[path], _explain(rule))
+
+
+def _in_work_tree(place: Path, why: str) -> StorageError:
+    return StorageError(
+        f"{place} would not be encrypted, and git might take it into a repository; {why}",
+        hint="name a place outside the work tree, or declare `password`, so that the key is encrypted",
+    )
 
 
 def _exposed_places(change: Change) -> Iterator[str]:
@@ -75,9 +132,12 @@ def _exposed_places(change: Change) -> Iterator[str]:
 def _problem(path: str, rule: IgnoreRule | None) -> StorageError:
     kept = path == _KEPT
     line = f"/{LOCAL_FOLDER}/" if kept else f"/{path}"
-    why = f"line {rule.line} of {rule.source} lets it in: {rule.pattern}" if rule else "no line keeps it out"
+    why = _explain(rule)
     # The last line that fits decides.
     mended = f"write {line} at the end of {GITIGNORE} in the output folder"
+    if rule is not None:
+        # A file deeper in the tree decides, whatever stands in ours.
+        mended = f"take that line away, or {mended}, unless that line stands in a folder below it"
     if kept:
         what = f"{LOCAL_FOLDER}/, where private keys lie while they are written and after they are replaced"
         return StorageError(f"git would take in {what}; {why}", hint=mended)

@@ -12,23 +12,26 @@ from cryptography import x509
 from edgecerts.apply.carry_out import OnProgress, Worker
 from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
+from edgecerts.apply.new_key_files import NewKeyFiles
 from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
-from edgecerts.apply.replaced import remove_old
-from edgecerts.apply.report import ApplyReport, Outcome, Status
-from edgecerts.apply.repository_guard import RepositoryGuard
+from edgecerts.apply.replaced import remove_old, stamp_of
+from edgecerts.apply.report import ApplyReport, Outcome, Status, with_key_files
+from edgecerts.apply.repository_guard import RepositoryGuard, check_local_folder
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
-from edgecerts.errors import EdgecertsError, StorageError
+from edgecerts.errors import EdgecertsError, RefusedError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
-from edgecerts.plan.model import Action, HazardCode, Plan, rfc3339
+from edgecerts.plan.folder_checks import find_insecure_folders
+from edgecerts.plan.model import Action, Change, HazardCode, Plan, ReasonCode, rfc3339
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.planner import DEFAULTS
 from edgecerts.saved.model import SavedPlan
@@ -57,6 +60,10 @@ class Run:
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
         on_progress: is called before each change with how many are behind and how many there are.
+        new_ca_key_to: the file for the private key of an authority that this run makes, where that is not kept in the
+            output folder; else None.
+        new_keys_to: the folder for the private keys of brokers and clients that this run makes; None for the output
+            folder.
         lock_timeout: how many seconds to wait for another run to end.
         system: what makes the writer's calls.
     """
@@ -73,6 +80,8 @@ class Run:
     owners: frozenset[int] | None = None
     saved: SavedPlan | None = None
     on_progress: OnProgress = _no_progress
+    new_ca_key_to: Path | None = None
+    new_keys_to: Path | None = None
     lock_timeout: float = 0
     system: FileSystem = field(default_factory=FileSystem)
 
@@ -115,7 +124,10 @@ def run_apply(run: Run) -> ApplyReport:
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
     ):
-        recovered = recover(folder, was_killed=was_killed)
+        if has_journal(run.output):
+            _check_recovery(run)
+        with interrupts_held():
+            recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.look()[0] != prepared.inventory:
             prepared = _prepare_locked(run)
@@ -123,11 +135,23 @@ def run_apply(run: Run) -> ApplyReport:
             inventory=prepared.inventory,
             keys=prepared.keys,
             certificates=_existing_authorities(run.graph, prepared.inventory),
+            requests={
+                identity.address: identity.request.path
+                for identity in run.graph.end_entities
+                if identity.request is not None
+            },
             now=run.now,
             job=run.job,
         )
-        guard = RepositoryGuard(output=run.output, changes=prepared.plan.pending)
-        worker = Worker(folder=folder, workshop=workshop, guard=guard, on_progress=run.on_progress)
+        new_keys = prepared.new_keys
+        in_folder = tuple(change for change in prepared.plan.pending if new_keys.stays(change))
+        worker = Worker(
+            folder=folder,
+            workshop=workshop,
+            guard=RepositoryGuard(output=run.output, changes=in_folder),
+            new_keys=new_keys,
+            on_progress=run.on_progress,
+        )
         outcomes = worker.carry_out(prepared.plan)
         remove_old(folder, run.now)
         after, again = _look_again(run)
@@ -135,7 +159,9 @@ def run_apply(run: Run) -> ApplyReport:
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
         confirmed = {address: _confirm(outcome, settled, unmanaged, logged) for address, outcome in outcomes.items()}
-        return replace(_report(run, prepared.selection, confirmed, after), recovered=recovered)
+        report = _report(run, prepared.selection, confirmed, after)
+        report = replace(report, recovered=recovered, unfinished=worker.unfinished)
+        return with_key_files(report, new_keys.written)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +171,7 @@ class _Prepared:
     inventory: Inventory
     selection: Selection
     keys: KeyRing
+    new_keys: NewKeyFiles
 
     @property
     def plan(self) -> Plan:
@@ -187,10 +214,32 @@ def _prepare_locked(run: Run) -> _Prepared:
 
 def _prepare(run: Run, inventory: Inventory, selection: Selection) -> _Prepared:
     """Tells the plan, and fetches what it needs."""
+    new_keys = NewKeyFiles(
+        output=run.output,
+        root=run.graph.authorities[0],
+        authority=run.new_ca_key_to,
+        folder=run.new_keys_to,
+        inventory=inventory,
+        system=run.system,
+    )
     run.on_plan(selection.plan)
+    new_keys.check(selection.plan)
     forbid_core_dumps()
     keys = gather_keys(selection.plan, run.graph, inventory, reader=FolderReader(run.output), sources=run.sources)
-    return _Prepared(inventory=inventory, selection=selection, keys=keys)
+    return _Prepared(inventory=inventory, selection=selection, keys=keys, new_keys=new_keys)
+
+
+def _check_recovery(run: Run) -> None:
+    """What an interrupted run left is only finished where nobody else could have left it.
+
+    Raises:
+        RefusedError, StorageError: somebody could.
+    """
+    inventory = scan(run.graph, run.output, manifest_folder=run.manifest_folder)
+    insecure = find_insecure_folders(inventory, run.owners) if run.owners is not None else None
+    if insecure is not None and HazardCode.INSECURE_FOLDER not in run.options.allow:
+        raise RefusedError(f"an interrupted apply is not finished here: {insecure.message}", hint=insecure.hint)
+    check_local_folder(run.output)
 
 
 def _tidy(run: Run) -> None:
@@ -202,7 +251,7 @@ def _tidy(run: Run) -> None:
                 open_output(run.output, run.system) as folder,
                 locked(folder, holder=_holder(run), timeout=0) as was_killed,
             ):
-                recover(folder, was_killed=was_killed)
+                recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
 
 
 def _holder(run: Run) -> str:
@@ -225,7 +274,7 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
 
 def _look_again(run: Run) -> tuple[Inventory, Plan]:
     """Reads the folder from disk and plans without the requests that were carried out."""
-    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False)
+    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
     return replace(run, options=settled).look()
 
 
@@ -263,7 +312,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
     root = run.graph.authorities[0]
     new_authority = any(
         change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
-    ) or any(change.address == root.certificate.address and change.action is Action.CREATE for change in done)
+    ) or any(change.address == root.certificate.address and _begins_anew(change) for change in done)
     authority = after.certificates[root.certificate.path].value if new_authority else None
     return ApplyReport(
         plan=plan,
@@ -274,6 +323,13 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         stale=selection.stale,
         left=selection.left,
     )
+
+
+def _begins_anew(change: Change) -> bool:
+    """Whether an authority's certificate is the first for its key, as far as anything here shows."""
+    asked = any(reason.code is ReasonCode.REPLACE_REQUESTED for reason in change.reasons)
+    is_first = change.issuance is not None and change.issuance.lineage is None
+    return is_first and (change.action is Action.CREATE or asked)
 
 
 def _refusals(plan: Plan) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Passwords: fetched from where the manifest says, all of them before the first write, and never shown."""
+"""Passwords and the authority's key: fetched from where the manifest says, before the first write, and never shown."""
 
 import contextlib
 import os
@@ -13,12 +13,15 @@ from pathlib import Path
 
 from edgecerts.desired.graph import Address
 from edgecerts.errors import SecretError
-from edgecerts.manifest.model import PasswordSource
+from edgecerts.manifest.model import PasswordSource, PrivateKeySource
 from edgecerts.pki.profiles import CA_PASSWORD_LENGTH
 
 COMMAND_SECONDS = 30
 MAX_SECRET_BYTES = 1023
 """OpenSSL reads no longer password from a file or a variable."""
+
+MAX_KEY_BYTES = 64 * 1024
+"""The private key of RSA with 16,384 bits has a fifth of this."""
 
 _READ_LIMIT = 2 * MAX_SECRET_BYTES
 _BOM = b"\xef\xbb\xbf"
@@ -28,7 +31,7 @@ Ask = Callable[[str], str]
 
 
 class Secret:
-    """A password that no `print`, log or traceback shows."""
+    """A password, or the text of a private key, that no `print`, log or traceback shows."""
 
     __slots__ = ("_value",)
 
@@ -36,7 +39,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> bytes:
-        """The password itself. Only what encrypts or decrypts may call this."""
+        """The secret itself. Only what encrypts, decrypts or parses may call this."""
         return self._value
 
     def __len__(self) -> int:
@@ -57,20 +60,20 @@ class Secret:
 
 @dataclass(kw_only=True)
 class SecretSources:
-    """Where passwords may come from in this run.
+    """Where secrets may come from in this run.
 
     Attributes:
         folder: the manifest's folder: what paths are relative to, and where commands run.
         environ: the environment.
         ask: asks on the terminal, or None where there is none.
-        hidden: the variables that hold passwords; commands do not get them.
+        hidden: the variables that hold secrets; commands do not get them.
     """
 
     folder: Path
     environ: Mapping[str, str] = field(repr=False)
     ask: Ask | None = None
     hidden: frozenset[str] = frozenset()
-    _known: dict[PasswordSource, Secret] = field(default_factory=dict, repr=False)
+    _known: dict[PasswordSource | PrivateKeySource, Secret] = field(default_factory=dict, repr=False)
     _answers: dict[Address, Secret] = field(default_factory=dict, repr=False)
 
     def fetch(self, source: PasswordSource, address: Address, *, new: bool) -> Secret:
@@ -92,7 +95,10 @@ class SecretSources:
             secret = self._answers[address]
         else:
             if source not in self._known:
-                self._known[source] = self._read(source, owner)
+                what = f"the password for {owner}"
+                content = self._read(source, what, _READ_LIMIT)
+                place = f"environment variable {source.env}" if source.env is not None else str(source)
+                self._known[source] = _usable(content, what, place, stripped=source.env is None)
             secret = self._known[source]
         if new and _is_authority(address) and len(secret) < CA_PASSWORD_LENGTH:
             raise SecretError(
@@ -101,42 +107,67 @@ class SecretSources:
             )
         return secret
 
+    def fetch_key(self, source: PrivateKeySource) -> Secret:
+        """Gets the text of the authority's private key, which may be encrypted.
+
+        Raises:
+            SecretError: the source gives nothing, or too much. The message names the source and never the key.
+        """
+        if source not in self._known:
+            what = "the authority's private key"
+            content = self._read(source, what, MAX_KEY_BYTES)
+            if len(content) > MAX_KEY_BYTES:
+                raise SecretError(f"{source}, {what}, gives more than {MAX_KEY_BYTES:,} bytes")
+            if not content.strip():
+                raise SecretError(f"{source}, {what}, gives nothing")
+            self._known[source] = Secret(content)
+        return self._known[source]
+
+    def locate(self, source: PrivateKeySource) -> str:
+        """The file of a source as the command line would name it; a word that stands for one where it has none."""
+        return str(self.folder / source.file) if source.file is not None else "FILE"
+
     def _is_given(self, name: str | None) -> bool:
         return name is not None and bool(self.environ.get(name))
 
-    def _read(self, source: PasswordSource, owner: str) -> Secret:
-        if source.env is not None:
-            return self._read_variable(source.env, owner)
-        if source.file is not None:
-            return _usable(self._read_file(source.file, owner), owner, str(source))
-        return _usable(self._run(source.command or (), owner), owner, str(source))
+    def _read(self, source: PasswordSource | PrivateKeySource, what: str, limit: int) -> bytes:
+        """What a source gives, up to a little more than the limit.
 
-    def _read_variable(self, name: str, owner: str) -> Secret:
+        Args:
+            what: the secret in words, for messages.
+        """
+        if source.env is not None:
+            return self._read_variable(source.env, what)
+        if source.file is not None:
+            return self._read_file(source.file, what, limit)
+        return self._run(source.command or (), what, limit)
+
+    def _read_variable(self, name: str, what: str) -> bytes:
         value = self.environ.get(name)
         if not value:
             state = "is not set" if value is None else "is empty"
             raise SecretError(
-                f"environment variable {name}, the password for {owner}, {state}",
+                f"environment variable {name}, {what}, {state}",
                 hint=f"set it for this command, for example from a password manager: {name}=... edgecerts apply",
             )
-        return _usable(os.fsencode(value), owner, f"environment variable {name}", stripped=False)
+        return os.fsencode(value)
 
-    def _read_file(self, path: str, owner: str) -> bytes:
+    def _read_file(self, path: str, what: str, limit: int) -> bytes:
         try:
             descriptor = os.open(self.folder / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return os.read(descriptor, _READ_LIMIT)
+                    return os.read(descriptor, limit + 1)
             finally:
                 os.close(descriptor)
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a usable path"
-            raise SecretError(f"file {path}, the password for {owner}, cannot be read: {problem}") from None
-        raise SecretError(f"file {path}, the password for {owner}, is not a plain file")
+            raise SecretError(f"file {path}, {what}, cannot be read: {problem}") from None
+        raise SecretError(f"file {path}, {what}, is not a plain file")
 
-    def _run(self, command: tuple[str, ...], owner: str) -> bytes:
-        """Runs a password command without a shell. What it writes to standard error is dropped: it may be secret."""
-        name = f"command {command[0]}, the password for {owner},"
+    def _run(self, command: tuple[str, ...], what: str, limit: int) -> bytes:
+        """Runs a command without a shell. What it writes to standard error is dropped: it may be secret."""
+        name = f"command {command[0]}, {what},"
         environ = {key: value for key, value in self.environ.items() if key not in self.hidden}
         try:
             # A session of its own, so that a command that hangs can be ended with everything it started.
@@ -152,14 +183,12 @@ class SecretSources:
         except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "not a usable command"
             raise SecretError(f"{name} cannot be run: {problem}") from None
-        output, in_time = _read_output(process)
-        if len(output) > _READ_LIMIT:
-            raise SecretError(f"{name} gives more than {MAX_SECRET_BYTES} bytes")
-        if not in_time:
+        output, in_time = _read_output(process, limit)
+        if not in_time and len(output) <= limit:
             raise SecretError(f"{name} did not end within {COMMAND_SECONDS} seconds")
-        if process.returncode < 0:
+        if in_time and process.returncode < 0:
             raise SecretError(f"{name} was ended by signal {-process.returncode}", hint="run it by hand to see why")
-        if process.returncode > 0:
+        if in_time and process.returncode > 0:
             raise SecretError(f"{name} failed with exit code {process.returncode}", hint="run it by hand to see why")
         return output
 
@@ -177,29 +206,30 @@ class SecretSources:
             raise SecretError(f"the password for {owner} is empty")
         if twice and self.ask(f"The same again, for {owner}: ") != first:
             raise SecretError(f"the two passwords for {owner} differ", hint="run edgecerts apply again")
-        return _usable(first.encode("utf-8", errors="surrogateescape"), owner, "the prompt", stripped=False)
+        password = first.encode("utf-8", errors="surrogateescape")
+        return _usable(password, f"the password for {owner}", "the prompt", stripped=False)
 
 
-def _usable(content: bytes, owner: str, source: str, *, stripped: bool = True) -> Secret:
+def _usable(content: bytes, what: str, source: str, *, stripped: bool = True) -> Secret:
     """What a source gave as a password; of a file or command without a BOM and one line end."""
     if len(content) > MAX_SECRET_BYTES + len(_BOM) + len(b"\r\n"):
-        raise SecretError(f"{source}, the password for {owner}, gives more than {MAX_SECRET_BYTES} bytes")
+        raise SecretError(f"{source}, {what}, gives more than {MAX_SECRET_BYTES} bytes")
     if stripped:
         content = content.removeprefix(_BOM)
         content = content.removesuffix(b"\n").removesuffix(b"\r") if content.endswith(b"\n") else content
     if not content:
-        raise SecretError(f"{source}, the password for {owner}, gives nothing")
+        raise SecretError(f"{source}, {what}, gives nothing")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise SecretError(f"{source}, the password for {owner}, is not UTF-8 text") from None
+        raise SecretError(f"{source}, {what}, is not UTF-8 text") from None
     if len(content) > MAX_SECRET_BYTES or not text.strip() or any(character in text for character in "\0\n\r"):
-        raise SecretError(f"{source}, the password for {owner}, is not one line that could be typed")
+        raise SecretError(f"{source}, {what}, is not one line that could be typed")
     return Secret(content)
 
 
-def _read_output(process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:
-    """Reads what a command writes, up to a little more than a password may have.
+def _read_output(process: subprocess.Popen[bytes], limit: int) -> tuple[bytes, bool]:
+    """Reads what a command writes, up to a little more than the limit.
 
     Returns:
         the output, and whether the command ended by itself in time. It is gone afterwards in any case.
@@ -209,8 +239,8 @@ def _read_output(process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:
         assert process.stdout is not None  # noqa: S101 (it was started with a pipe)
         selector.register(process.stdout, selectors.EVENT_READ)
         try:
-            while len(output) <= _READ_LIMIT and selector.select(max(0.0, deadline - time.monotonic())):
-                piece = os.read(process.stdout.fileno(), _READ_LIMIT + 1)
+            while len(output) <= limit and selector.select(max(0.0, deadline - time.monotonic())):
+                piece = os.read(process.stdout.fileno(), limit + 1)
                 if not piece:
                     process.wait(max(0.0, deadline - time.monotonic()))
                     return output, True

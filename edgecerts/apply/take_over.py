@@ -20,7 +20,7 @@ from edgecerts.apply.new_file import check_new, write_new
 from edgecerts.apply.output_folder import OutputFolder, open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import stamp_of
-from edgecerts.apply.repository_guard import check_keys_ignored
+from edgecerts.apply.repository_guard import check_keys_ignored, check_local_folder
 from edgecerts.apply.transaction import Draft, DraftFile, Transaction
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, PRIVATE_KEY_MODE, PUBLIC_MODE, Graph, Identity
@@ -97,8 +97,9 @@ def _write(
         open_output(given.output, given.system) as folder,
         locked(folder, holder=f"process {os.getpid()}, {given.job}", timeout=0) as was_killed,
     ):
-        recover(folder, was_killed=was_killed)
         _check_safe(folder, given.output)
+        with interrupts_held():
+            recover(folder, was_killed=was_killed, stamp=stamp_of(given.now))
         missing = _find_missing(given.output, wanted, keys)
         _write_output(folder, given, wanted, keys, missing)
     for path, content in beside.items():
@@ -185,6 +186,8 @@ def _is_key(data: bytes, key: FoundKey) -> bool:
 
 
 def _check_safe(folder: OutputFolder, output: Path) -> None:
+    """Before anything that an interrupted run left is finished: nobody else can have left it."""
+    check_local_folder(output)
     with folder.existing("") as root:
         mode = folder.system.status(root or 0).st_mode
     if mode & stat.S_IWOTH:

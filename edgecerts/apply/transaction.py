@@ -5,6 +5,7 @@ place of the old one, by way of the journal: a key is never seen beside another 
 """
 
 import contextlib
+import os
 import secrets
 import stat
 from collections.abc import Iterator
@@ -12,9 +13,9 @@ from dataclasses import dataclass, field
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
-from edgecerts.apply.log_file import append_lines
+from edgecerts.apply.log_file import append_lines, check_log, take_back_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
-from edgecerts.apply.publication import STEPPED_ASIDE, is_staged, publish, settle, sync_published
+from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, publish, settle, sync_published
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
@@ -69,6 +70,7 @@ class Transaction:
     Attributes:
         failures: why an identity's files were not published, by identity.
         is_finished: nothing is left for a later run to finish.
+        problem: what went wrong last, if anything did.
     """
 
     def __init__(self, folder: OutputFolder, *, log: str, stamp: str) -> None:
@@ -87,6 +89,7 @@ class Transaction:
         self._count = 0
         self.failures: dict[str, EdgecertsError] = {}
         self.is_finished = True
+        self.problem = ""
         self._stuck = False
 
     def __len__(self) -> int:
@@ -118,15 +121,19 @@ class Transaction:
         try:
             self._check_and_fill()
             lines = b"".join(staged.draft.log_lines for staged in self._staged)
+            if lines:
+                with reporting(self._log):
+                    check_log(self._folder, self._log)
             self._commit([staged.unit for staged in self._staged if staged.is_folder], lines)
             with reporting(self._log):
-                if lines:
-                    append_lines(self._folder, self._log, lines)
+                begin = append_lines(self._folder, self._log, lines) if lines else None
         except EdgecertsError as error:
             self._fail_all(error)
             return
         for staged in list(self._staged):
             self._publish(staged)
+        if begin is not None and not self._staged:
+            self._take_back_lines(begin)
         try:
             sync_published(self._folder, self._published())
         except EdgecertsError as error:
@@ -157,6 +164,7 @@ class Transaction:
             try:
                 system.write(descriptor, file.content)
                 system.chmod(descriptor, file.mode)
+                self._folder.hand_over(descriptor)
                 system.sync(descriptor, Sync.STAGED_FILE)
                 status = system.status(descriptor)
                 if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
@@ -203,6 +211,11 @@ class Transaction:
         with contextlib.suppress(OSError):
             self._system.link(name, live, name, new)
             return
+        if not is_movable(self._folder, name, live):
+            raise StorageError(
+                f"{name}, a folder beside the files, cannot be moved along with them",
+                hint="move it out of the folder, or let this user write to it",
+            )
         # Without its key or certificate an identity would be of no use until then.
         if name.endswith((".key", ".pem")):
             self._copy(name, live, new)
@@ -228,29 +241,36 @@ class Transaction:
         """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
         system, status = self._system, self._system.status(live)
         private = any(file.mode == PRIVATE_KEY_MODE for file in staged.draft.files)
-        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777)
+        # Its owner can go on writing to it, also where the old one was closed.
+        mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777) | PRIVATE_FOLDER_MODE
         if mode != stat.S_IMODE(system.status(new).st_mode):
             system.chmod(new, mode)
         for file in staged.draft.files:
             found = system.look(file.name, live)
             if found is not None:
-                descriptor = system.open_file(file.name, new)
-                self._keep_owner(descriptor, found.st_uid, found.st_gid)
-                system.close(descriptor)
+                self._keep_owner_of_file(file.name, new, found)
         self._keep_owner(new, status.st_uid, status.st_gid)
+
+    def _keep_owner_of_file(self, name: str, folder: int, old: os.stat_result) -> None:
+        descriptor = self._system.open_file(name, folder)
+        try:
+            self._keep_owner(descriptor, old.st_uid, old.st_gid)
+        finally:
+            self._system.close(descriptor)
 
     def _keep_owner(self, descriptor: int, uid: int, gid: int) -> None:
         status = self._system.status(descriptor)
         if (status.st_uid, status.st_gid) != (uid, gid):
             with contextlib.suppress(PermissionError):
                 self._system.chown(descriptor, uid, gid)
+                self._system.sync(descriptor, Sync.STAGED_FILE)
 
     def _commit(self, units: list[JournalUnit], lines: bytes) -> None:
         if not units:
             return
         self.is_finished = False
         log_lines = tuple(lines.decode("utf-8").splitlines())
-        journal = Journal(stamp=self._stamp, log=self._log, lines=log_lines, units=tuple(units))
+        journal = Journal(log=self._log, lines=log_lines, units=tuple(units))
         try:
             with reporting(JOURNAL):
                 write_journal(self._folder, journal)
@@ -260,8 +280,12 @@ class Transaction:
             raise
 
     def _close_journal(self) -> None:
-        with contextlib.suppress(OSError):
-            remove_journal(self._folder)
+        try:
+            with reporting(JOURNAL):
+                remove_journal(self._folder)
+        except EdgecertsError as error:
+            self.problem = error.message
+        else:
             self.is_finished = True
 
     def _publish(self, staged: _Staged) -> None:
@@ -274,6 +298,15 @@ class Transaction:
         except EdgecertsError as error:
             self._fail(staged, error)
             self._stuck = self._stuck or (staged.is_folder and not self._is_untouched(staged))
+
+    def _take_back_lines(self, begin: int) -> None:
+        """Where nothing was published: the line of an authority alone would keep the next run from making one."""
+        if self.is_finished or self._stuck:
+            return
+        self._stuck = True
+        with contextlib.suppress(OSError, StorageError):
+            take_back_lines(self._folder, self._log, begin)
+            self._stuck = False
 
     def _is_untouched(self, staged: _Staged) -> bool:
         """Whether what could not be published can be thrown away: the old folder is where it was."""
@@ -293,9 +326,7 @@ class Transaction:
                 self._folder.make_private(home)
             found = system.look(name, home)
             if found is not None:
-                descriptor = system.open_file(staged_name, staging)
-                self._keep_owner(descriptor, found.st_uid, found.st_gid)
-                system.close(descriptor)
+                self._keep_owner_of_file(staged_name, staging, found)
             system.rename(staged_name, staging, name, home)
 
     def _published(self) -> Iterator[str]:
@@ -310,13 +341,15 @@ class Transaction:
                 with reporting(staged.draft.folder):
                     settle(self._folder, staged.unit, stamp=self._stamp)
             except EdgecertsError as error:
+                # What is new is in its place; what it replaced is not yet.
                 self._stuck = True
-                self._fail(staged, error)
+                self.problem = error.message
         if not self.is_finished and not self._stuck:
             self._close_journal()
 
     def _fail(self, staged: _Staged, error: EdgecertsError) -> None:
         self.failures[staged.draft.identity] = error
+        self.problem = error.message
         self._staged.remove(staged)
 
     def _fail_all(self, error: EdgecertsError) -> None:

@@ -5,6 +5,7 @@ error load neither cryptography nor jsonschema.
 """
 
 import enum
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +54,7 @@ class SchemaName(enum.StrEnum):
     STATUS = "status"
     HISTORY = "history"
     SAVED_PLAN = "saved-plan"
+    REQUEST = "request"
     IMPORT = "import"
 
 
@@ -64,6 +66,13 @@ class HazardName(enum.StrEnum):
     CLOCK_BEHIND = "clock-behind"
     INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
+
+
+@enum.unique
+class FailOn(enum.StrEnum):
+    """What `status` finds fault with when it is asked to."""
+
+    WAITING = "waiting"
 
 
 def _path(text: str) -> Path:
@@ -111,6 +120,28 @@ DetailedOption = Annotated[
 LockTimeoutOption = Annotated[
     float,
     typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="Wait this long for another apply to end."),
+]
+
+
+NewKeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-keys-to",
+        metavar="FOLDER",
+        help="Write new private keys of brokers and clients there, not into the output folder.",
+        show_default=False,
+        parser=_path,
+    ),
+]
+NewAuthorityKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-ca-key-to",
+        metavar="FILE",
+        help="Make an authority whose key is kept elsewhere, and write the key to this file.",
+        show_default=False,
+        parser=_path,
+    ),
 ]
 
 
@@ -206,6 +237,8 @@ def apply_command(
     allow_insecure_folder: AllowInsecureFolderOption = False,
     detailed_exitcode: DetailedOption = False,
     lock_timeout: LockTimeoutOption = 0,
+    new_keys_to: NewKeysOption = None,
+    new_ca_key_to: NewAuthorityKeyOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", hidden=True)] = False,
 ) -> None:
     """Carry out the plan. Does nothing where everything is as declared."""
@@ -217,13 +250,19 @@ def apply_command(
             "a saved plan has its own --target, --replace, --prune and --allow",
             hint="give them to edgecerts plan --out, and review what it shows",
         )
+    if plan_file is not None and new_ca_key_to is not None:
+        raise UsageError(
+            "--new-ca-key-to does not go with a saved plan", hint="make the authority first: edgecerts apply alone"
+        )
+    if not math.isfinite(lock_timeout):
+        raise UsageError("--lock-timeout is a number of seconds", hint="for a day, write 86400")
     from edgecerts.cli.platform import find_platform_notice
 
     notice = find_platform_notice(sys.platform)
     from edgecerts.cli.apply import apply
     from edgecerts.cli.choices import Choices
 
-    choices = Choices(target=target, replace=replace, prune=prune, allow=allowed)
+    choices = Choices(target=target, replace=replace, prune=prune, allow=allowed, new_ca_key=new_ca_key_to is not None)
     code = apply(
         file,
         output,
@@ -232,6 +271,8 @@ def apply_command(
         as_json=format_ is Format.JSON,
         detailed=detailed_exitcode,
         lock_timeout=lock_timeout,
+        new_keys_to=new_keys_to,
+        new_ca_key_to=new_ca_key_to,
         notice=notice,
     )
     raise typer.Exit(code)
@@ -248,6 +289,9 @@ def status_command(
     within: Annotated[
         str | None, typer.Option("--within", metavar="DURATION", help="What ends within this time is a finding, too.")
     ] = None,
+    fail_on: Annotated[
+        list[FailOn] | None, typer.Option("--fail-on", metavar="STATE", help="This is a finding, too: `waiting`.")
+    ] = None,
     history: Annotated[
         str | None, typer.Option("--history", metavar="ADDRESS", help="What was issued to this identity, by the log.")
     ] = None,
@@ -256,10 +300,43 @@ def status_command(
     from edgecerts.cli.status import show_history, show_status
 
     if history is not None:
-        if within is not None:
-            raise UsageError("--history and --within do not go together", hint="a history has no findings")
+        if within is not None or fail_on:
+            flag = "--within" if within is not None else "--fail-on"
+            raise UsageError(f"--history and {flag} do not go together", hint="a history has no findings")
         raise typer.Exit(show_history(file, output, history, form=format_.value, at=at))
-    raise typer.Exit(show_status(file, output, form=format_.value, at=at, within=within))
+    code = show_status(file, output, form=format_.value, at=at, within=within, fail_on=fail_on or ())
+    raise typer.Exit(code)
+
+
+@app.command("request")
+def request_command(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="The broker or client, such as broker/plant-a.")],
+    file: ManifestOption = _DEFAULT_MANIFEST,
+    output: OutputOption = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="Where its private key is, or will be.", parser=_path, metavar="PATH"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the request goes.", parser=_path, metavar="PATH")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="Where its certificate is.", parser=_path, metavar="PATH")
+    ] = None,
+    rekey: Annotated[
+        bool, typer.Option("--rekey", help="Make a new key, which takes over when its certificate is here.")
+    ] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """On a host with `key_held: csr`: make its private key and its certificate request."""
+    from edgecerts.cli.platform import find_platform_notice
+
+    notice = find_platform_notice(sys.platform, "request")
+    from edgecerts.cli.request import Locations, request
+
+    where = Locations(key=key, request=out, certificate=certificate)
+    code = request(address, file, output, where, rekey=rekey, as_json=format_ is Format.JSON, notice=notice)
+    raise typer.Exit(code)
 
 
 @app.command("import")

@@ -1,18 +1,17 @@
 """`edgecerts apply`."""
 
-import getpass
 import os
 from pathlib import Path
 
 from edgecerts.apply import Run, run_apply
 from edgecerts.apply.job import describe_job
-from edgecerts.apply.report import Status
-from edgecerts.apply.secrets import SecretSources
+from edgecerts.apply.report import ApplyReport, Status
 from edgecerts.cli.choices import Choices
 from edgecerts.cli.clock import current_time
 from edgecerts.cli.console import Console
 from edgecerts.cli.plan_file import read_saved_plan
-from edgecerts.cli.project import Project, open_project
+from edgecerts.cli.project import open_project
+from edgecerts.cli.secret_sources import secret_sources
 from edgecerts.errors import ExitCode
 from edgecerts.plan.model import Plan
 from edgecerts.report.apply_json import render_apply_json
@@ -30,6 +29,8 @@ def apply(
     as_json: bool,
     detailed: bool,
     lock_timeout: float,
+    new_keys_to: Path | None,
+    new_ca_key_to: Path | None,
     notice: str | None,
 ) -> ExitCode:
     """Carries out the plan, or what of it stands in a plan file as well, and prints what was done.
@@ -59,11 +60,13 @@ def apply(
         manifest_folder=project.folder,
         output=project.output,
         now=current_time(),
-        sources=_secret_sources(project, console),
+        sources=secret_sources(project, console),
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,
         lock_timeout=lock_timeout,
+        new_keys_to=new_keys_to,
+        new_ca_key_to=new_ca_key_to,
         owners=project.owners,
         options=choices.options(project.graph) if saved is None else saved.options,
         saved=saved,
@@ -72,20 +75,14 @@ def apply(
         report = run_apply(run)
     finally:
         console.end_progress()
+    _show(report, console, output=str(project.output), as_json=as_json)
+    wrote = detailed and report.exit_code is ExitCode.DONE and (report.count(Status.DONE) > 0 or bool(report.recovered))
+    return ExitCode.CHANGES_PENDING if wrote else report.exit_code
+
+
+def _show(report: ApplyReport, console: Console, *, output: str, as_json: bool) -> None:
     if as_json:
         console.result(render_apply_json(report))
     else:
         style = Style(colour=console.has_colour, width=console.width)
-        console.result(render_apply_text(report, style=style, output=str(project.output)))
-    wrote = detailed and report.exit_code is ExitCode.DONE and report.count(Status.DONE) > 0
-    return ExitCode.CHANGES_PENDING if wrote else report.exit_code
-
-
-def _secret_sources(project: Project, console: Console) -> SecretSources:
-    declared = (identity.private_key.password for identity in project.graph.identities)
-    return SecretSources(
-        folder=project.folder,
-        environ=os.environ,
-        ask=getpass.getpass if console.can_ask else None,
-        hidden=frozenset(source.env for source in declared if source is not None and source.env is not None),
-    )
+        console.result(render_apply_text(report, style=style, output=output))

@@ -10,7 +10,7 @@ from edgecerts.manifest.durations import read_duration
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.nodes import Scalar
 from edgecerts.plan.model import HazardCode
-from edgecerts.plan.options import MISSING_KEYS, PlanOptions, check_addresses
+from edgecerts.plan.options import MISSING_KEYS, NEW_CA_KEY_TO, PlanOptions, check_addresses
 
 # Lifetimes of a hundred years must still fit into a certificate's calendar (RFC 5280 §4.1.2.5).
 _FIRST_YEAR, _LAST_YEAR = 1950, 9800
@@ -18,19 +18,30 @@ _FIRST_YEAR, _LAST_YEAR = 1950, 9800
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choices:
-    """What plan and apply were asked for, as it stood on the command line."""
+    """What plan and apply were asked for, as it stood on the command line.
+
+    Attributes:
+        new_ca_key: a file was named for the private key of a new authority.
+    """
 
     target: Sequence[str] | None
     replace: Sequence[str] | None
     prune: bool
     allow: Sequence[str] | None
+    new_ca_key: bool = False
 
     def options(self, graph: Graph) -> PlanOptions:
         """The plan's options.
 
         Raises:
-            UsageError: an address is not in the manifest.
+            UsageError: an address is not in the manifest, or its authority's key is kept in the output folder.
         """
+        key = graph.authorities[0].private_key
+        if self.new_ca_key and key.source is None and not key.offline:
+            raise UsageError(
+                f"{NEW_CA_KEY_TO}: the manifest keeps the authority's private key in the output folder",
+                hint="under ca: write private_key: {env: NAME}, or where else the key will be",
+            )
         replace = [address for address in self.replace or () if address != MISSING_KEYS]
         check_addresses(graph, self.target or (), flag="--target")
         check_addresses(graph, replace, flag="--replace")
@@ -40,6 +51,7 @@ class Choices:
             replace=frozenset(replace),
             replace_missing_keys=MISSING_KEYS in (self.replace or ()),
             prune=self.prune,
+            new_ca_key=self.new_ca_key,
         )
 
 

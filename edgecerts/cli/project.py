@@ -39,16 +39,31 @@ def open_project(path: Path, output: Path | None) -> Project:
         output: the output folder as given on the command line, or None.
 
     Raises:
-        StorageError, ManifestError: as for `read_manifest`.
+        StorageError, ManifestError: as for `read_manifest`; or the authority's key is kept in the output folder.
     """
     manifest = read_manifest(path)
-    return Project(
+    project = Project(
         manifest=manifest,
         graph=build_graph(manifest),
         folder=path.parent,
         output=output if output is not None else path.parent / manifest.output,
         owners=frozenset({_ROOT, os.geteuid(), _owner_of(path)}),
     )
+    _check_key_file(project)
+    return project
+
+
+def _check_key_file(project: Project) -> None:
+    """The manifest's own check knows neither `--output` nor symbolic links."""
+    source = project.manifest.authorities[0].private_key
+    if source is None or source.file is None:
+        return
+    file = Path(os.path.realpath(project.folder / source.file))
+    if file.is_relative_to(os.path.realpath(project.output)):
+        raise StorageError(
+            f"{source.file}, the authority's private key, lies in the output folder {project.output}",
+            hint="keep it elsewhere, or remove `private_key` if it is ca/ca.key in there",
+        )
 
 
 def _owner_of(path: Path) -> int:

@@ -1,5 +1,6 @@
 """`edgecerts status`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgecerts.cli.choices import parse_duration, parse_time
@@ -21,10 +22,13 @@ from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
 from edgecerts.status.build import build_status
 from edgecerts.status.history import build_history, find_identities
+from edgecerts.status.model import IdentityState
 from edgecerts.status.tracked import PRIVATE_FILES
 
 
-def show_status(path: Path, output: Path | None, *, form: str, at: str | None, within: str | None) -> ExitCode:
+def show_status(
+    path: Path, output: Path | None, *, form: str, at: str | None, within: str | None, fail_on: Sequence[str]
+) -> ExitCode:
     """Prints how everything is that should exist.
 
     Returns:
@@ -36,11 +40,12 @@ def show_status(path: Path, output: Path | None, *, form: str, at: str | None, w
     """
     now = parse_time(at) if at is not None else current_time()
     soon = parse_duration(within, flag="--within") if within is not None else None
+    states = frozenset(IdentityState(str(state)) for state in fail_on)
     project = open_project(path, output)
     inventory = scan(project.graph, project.output, manifest_folder=project.folder)
     plan = make_plan(project.graph, inventory, now=now, manifest=str(path), owners=project.owners)
     tracked = find_tracked(project.output, PRIVATE_FILES)
-    status = build_status(project.graph, inventory, plan, now=now, within=soon, tracked=tracked)
+    status = build_status(project.graph, inventory, plan, now=now, within=soon, fail_on=states, tracked=tracked)
     console = Console()
     if form == "json":
         console.result(render_status_json(status))

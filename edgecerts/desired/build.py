@@ -9,6 +9,7 @@ from edgecerts.desired.graph import (
     IdentityKind,
     PrivateKeyArtifact,
     RenewalRule,
+    RequestArtifact,
     TrustArtifact,
 )
 from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, Rekey, RenewBefore
@@ -42,10 +43,10 @@ def certificate_path(address: str) -> str | None:
 def build_graph(manifest: Manifest) -> Graph:
     """Every file that the manifest asks for."""
     root = manifest.authorities[0]
-    authorities = (_build_authority(root),)
+    authority = _build_authority(root)
     end_entities = tuple(_build_end_entity(entity, root) for entity in manifest.brokers + manifest.clients)
     return Graph(
-        folder_files=build_folder_files(authorities + end_entities), authorities=authorities, end_entities=end_entities
+        folder_files=build_folder_files(authority, end_entities), authorities=(authority,), end_entities=end_entities
     )
 
 
@@ -64,6 +65,8 @@ def _build_authority(authority: Authority) -> Identity:
             password=authority.password,
             held=KeyHeld.HERE,
             rekey_on_renew=False,
+            source=authority.private_key,
+            offline=authority.offline,
         ),
         certificate=CertificateArtifact(
             address=certificate,
@@ -100,7 +103,8 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             path=f"{folder}/{_STEMS[kind]}.key",
             key_type=entity.key_type,
             key_type_declared="key_type" in entity.declared,
-            password=entity.password,
+            # A key that lies here although it is its host's is not ours to encrypt.
+            password=entity.password if entity.request is None else None,
             held=entity.key_held,
             rekey_on_renew=entity.rekey is Rekey.ON_RENEW,
         ),
@@ -120,7 +124,14 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             issuer=issuer_certificate,
             also_trust=issuer.also_trust,
         ),
+        request=_build_request(entity),
     )
+
+
+def _build_request(entity: EndEntity) -> RequestArtifact | None:
+    if entity.request is None:
+        return None
+    return RequestArtifact(path=entity.request.path, must_match=entity.request.must_match, password=entity.password)
 
 
 def _renewal_rule(declared: RenewBefore | None, default: RenewalRule) -> RenewalRule:

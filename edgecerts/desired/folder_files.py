@@ -5,7 +5,7 @@ Our lines stand between two markers; a user's own lines around them are kept.
 
 from collections.abc import Iterable, Sequence
 
-from edgecerts.desired.graph import LOCAL_FOLDER, Address, Identity, TextArtifact
+from edgecerts.desired.graph import LOCAL_FOLDER, Address, Identity, PrivateKeyArtifact, TextArtifact
 
 GITIGNORE = ".gitignore"
 
@@ -24,29 +24,51 @@ clients/NAME/   goes to that client, and nothing else does
                 server.pem, client.pem   the certificate
                 ca.pem                   whom it trusts
 ca/ca.pem       the authority's certificate; public
-ca/ca.key       the authority's private key. It never leaves this folder. Whoever has
-                it can pretend to be any broker and any client.
-issued/         one public line for every certificate that was ever signed
+{key}issued/         one public line for every certificate that was ever signed
 .edgecerts/     belongs to this machine: a lock, what is being written, and private
                 keys that were replaced, for 30 days
 
-Back up ca/ca.key, the password that opens it if it has one, and issued/. Without
-ca/ca.key nothing can be renewed, and every device must be visited. Everything else
-can be made again.
-
+{backup}
 May be committed: all certificates, issued/, this file, and private keys that are
 encrypted. Private keys that are not encrypted may not; .gitignore keeps them out.
 """
 
+_KEY_HERE = """\
+ca/ca.key       the authority's private key. It never leaves this folder. Whoever has
+                it can pretend to be any broker and any client.
+"""
+_KEY_OFFLINE = """\
+ca/ca.key       the authority's private key, on the machine that signs and on no other.
+                Whoever has it can pretend to be any broker and any client.
+"""
+_BACKUP_HERE = """\
+Back up ca/ca.key, the password that opens it if it has one, and issued/. Without
+ca/ca.key nothing can be renewed, and every device must be visited. Everything else
+can be made again.
+"""
+_BACKUP_ELSEWHERE = """\
+The authority's private key is not in this folder; the manifest says where it is. Back
+it up, the password that opens it if it has one, and issued/. Without that key nothing
+can be renewed, and every device must be visited. Everything else can be made again.
+"""
 
-def build_folder_files(identities: Iterable[Identity]) -> tuple[TextArtifact, ...]:
+
+def build_folder_files(authority: Identity, end_entities: Iterable[Identity]) -> tuple[TextArtifact, ...]:
     """The three files at the top of the output folder, `.gitignore` first: it must be there before any key is."""
-    encrypted = [identity.private_key.path for identity in identities if identity.private_key.password]
+    keys = [identity.private_key for identity in (authority, *end_entities)]
+    encrypted = [key.path for key in keys if key.password is not None and key.source is None]
     return (
         _text_artifact(GITIGNORE, build_gitignore(encrypted)),
         _text_artifact(".gitattributes", _GITATTRIBUTES),
-        _text_artifact("README.txt", _README),
+        _text_artifact("README.txt", build_readme(authority.private_key)),
     )
+
+
+def build_readme(key: PrivateKeyArtifact) -> str:
+    """What may leave the folder and what to back up, by where the authority's private key is."""
+    if key.source is not None:
+        return _README.format(key="", backup=_BACKUP_ELSEWHERE)
+    return _README.format(key=_KEY_OFFLINE if key.offline else _KEY_HERE, backup=_BACKUP_HERE)
 
 
 def build_gitignore(encrypted: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from edgecerts.manifest.model import KeyHeld, Lifetime, PasswordSource, TrustedCA
+from edgecerts.manifest.model import KeyHeld, Lifetime, PasswordSource, PrivateKeySource, TrustedCA
 from edgecerts.pki.certificates import CertificateSpec
 from edgecerts.pki.key_types import KeyType
 
@@ -95,6 +95,8 @@ class PrivateKeyArtifact:
         key_type: what a new key would be.
         key_type_declared: whether the manifest says so; only then is an existing key compared with it.
         rekey_on_renew: a certificate that is renewed gets a new key as well.
+        source: where an authority's key is fetched from, which then never lies in `path`; None where it lies there.
+        offline: it lies in `path` on one machine alone; that it is absent is as declared.
     """
 
     address: Address
@@ -105,6 +107,23 @@ class PrivateKeyArtifact:
     held: KeyHeld
     rekey_on_renew: bool
     mode: int = PRIVATE_KEY_MODE
+    source: PrivateKeySource | None = None
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestArtifact:
+    """A certificate request, which a host sends and edgecerts reads.
+
+    Attributes:
+        path: relative to the manifest's folder, not to the output folder.
+        must_match: it is refused where it asks for other names than are declared.
+        password: encrypts the private key on its host.
+    """
+
+    path: str
+    must_match: bool
+    password: PasswordSource | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +193,7 @@ class Identity:
         common_name: the host that clients dial, or who the client is.
         trust: None for an authority, whose certificate is what others trust.
         fingerprint: the pinned SHA-256 of an authority's public key, or None.
+        request: what its host sends, where its private key is made there.
     """
 
     address: str
@@ -184,6 +204,7 @@ class Identity:
     certificate: CertificateArtifact
     trust: TrustArtifact | None
     fingerprint: str | None = None
+    request: RequestArtifact | None = None
 
     def artifacts(self) -> Iterator[Artifact]:
         """Its files, each after those that it depends on."""

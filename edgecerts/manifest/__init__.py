@@ -39,11 +39,11 @@ def parse_manifest(data: bytes, *, source: str) -> Manifest:
     check_structure(root, mistakes)
     defaults = read_settings(root.get("defaults"), mistakes)
     check_own_settings(defaults, defaults, mistakes)
-    authority = read_authority(root.get("ca"), defaults, mistakes)
+    output = read_output(root.get("output"), mistakes)
+    authority = read_authority(root.get("ca"), defaults, mistakes, output=output)
     brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, defaults, mistakes)
     clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, defaults, mistakes)
     check_rules(authority, brokers, clients, mistakes)
-    output = read_output(root.get("output"), mistakes)
     mistakes.raise_if_any()
     return Manifest(
         source=source,

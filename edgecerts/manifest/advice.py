@@ -34,8 +34,12 @@ _ALIASES = {
     "not_after": ("notafter", "end", "end_date", "enddate", "valid_until", "until", "expires_at", "expires_on"),
     "renew_before": ("renew", "renewal", "renew_at", "renewbefore", "renew_days", "renewal_window"),
     "key_held": ("key_location", "key_holder", "held", "keyheld", "key_storage"),
+    "csr": ("csr_file", "csr_path", "request", "request_file", "certificate_request", "certificate_signing_request"),
+    "csr_must_match": ("must_match", "require_match", "csr_match", "csr_strict"),
     "rekey": ("rotate", "rotation", "rotate_key", "rotation_policy", "rotationpolicy", "new_key", "re_key"),
     "password": ("passphrase", "passwd", "pass", "pw", "secret", "passout", "password_file", "key_password"),
+    "private_key": ("ca_key", "key_file", "keyfile", "private", "signing_key", "privatekey_file"),
+    "offline": ("air_gapped", "airgapped", "elsewhere"),
     "usages": ("usage", "extended_key_usage", "extendedkeyusage", "eku", "ext_key_usage", "key_usage", "purpose",
                "purposes"),
     "ip_as_dns": ("ips_as_dns", "ip_dns"),
@@ -81,6 +85,7 @@ PLACES: Mapping[str, str] = {
     "client": "a client",
     "subject": "`subject`",
     "password": "`password`",
+    "private_key": "`private_key`",
     "also_trust": "`also_trust`",
 }
 """The places where keys stand, in the words of a message."""

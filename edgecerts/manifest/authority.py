@@ -3,6 +3,7 @@
 import re
 
 from edgecerts.errors import InvalidNameError
+from edgecerts.manifest.authority_key import AUTHORITY, read_private_key
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.model import Authority, Lifetime, TrustedCA
 from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, key_mark
@@ -12,18 +13,16 @@ from edgecerts.manifest.settings_rules import check_renewal
 from edgecerts.pki.names import AltName, AltNameKind, Subject, check_subject_value, parse_email
 from edgecerts.pki.profiles import CA_KEY_TYPE, CA_VALIDITY, END_ENTITY_VALIDITY
 
-_NAME = "ca"
-"""What `{name}` stands for in the password of the authority."""
-
 _FINGERPRINT = re.compile("sha256:((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
 
 
-def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes) -> Authority | None:
+def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes, *, output: str) -> Authority | None:
     """Reads `ca`.
 
     Args:
         node: the mapping, already of the right structure; None where it is missing, which has been noted.
         defaults: the settings of `defaults`, of which the authority takes the subject.
+        output: the output folder, relative to the manifest.
         mistakes: where mistakes are noted.
     """
     if not isinstance(node, Mapping):
@@ -35,6 +34,7 @@ def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes) ->
     subject = Subject(**fields, common_name=_read_common_name(node.get("common_name"), mistakes))
     email = () if subject.email is None else (AltName(kind=AltNameKind.EMAIL, value=parse_email(subject.email)),)
     leaves = defaults.lifetime and defaults.lifetime.validity
+    key = read_private_key(node.get("private_key"), mistakes, output=output)
     declared = {str(key) for key in node if not is_null(node[key])} | ({"subject"} & defaults.marks.keys())
     return Authority(
         name="",
@@ -44,7 +44,9 @@ def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes) ->
         lifetime=lifetime,
         renew_before=own.renew_before,
         end_entity_validity=leaves or END_ENTITY_VALIDITY,
-        password=own.password and for_entry(own.password, _NAME),
+        private_key=key.source,
+        offline=key.offline,
+        password=own.password and for_entry(own.password, AUTHORITY),
         also_trust=_read_also_trust(node.get("also_trust"), mistakes),
         fingerprint=_read_fingerprint(node.get("fingerprint"), mistakes),
         declared=frozenset(declared),

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from edgecerts.errors import InvalidNameError
 from edgecerts.manifest.entry_names import read_entry_name
 from edgecerts.manifest.mistakes import Mistakes, quoted
-from edgecerts.manifest.model import EndEntity, EndEntityKind, KeyHeld, Lifetime, Mark, Rekey
+from edgecerts.manifest.model import EndEntity, EndEntityKind, KeyHeld, Lifetime, Mark, Rekey, Request
 from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, is_true, key_mark
 from edgecerts.manifest.passwords import for_entry
+from edgecerts.manifest.requests import request_path
 from edgecerts.manifest.settings import Settings, read_settings
-from edgecerts.manifest.settings_rules import check_own_settings
+from edgecerts.manifest.settings_rules import check_own_settings, check_request_settings
 from edgecerts.pki.names import (
     SUBJECT_LENGTHS,
     AltName,
@@ -36,11 +37,13 @@ class Entry:
     Attributes:
         common_name_mark: where its common name stands, or the entry where it goes without saying.
         shares_common_name: it says that other clients have its common name, too.
+        request_mark: where its `csr` stands, or the entry where that goes without saying.
     """
 
     entity: EndEntity
     common_name_mark: Mark
     shares_common_name: bool
+    request_mark: Mark
 
 
 def read_entries(node: Node | None, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> tuple[Entry, ...]:
@@ -64,10 +67,11 @@ def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, 
     own = read_settings(keys, mistakes)
     settings = own.over(defaults)
     check_own_settings(own, settings, mistakes)
+    check_request_settings(own, settings, mistakes)
     host, common_name = _read_common_name(keys.get("common_name"), name, kind, mistakes)
     subject = Subject(**settings.subject, common_name=common_name)
-    password = settings.password if settings.key_held is not KeyHeld.CSR else None
     common_name_node = keys.get("common_name")
+    own_keys = {key for key in _OWN_KEYS if key in keys and not is_null(keys[key])}
     entity = EndEntity(
         kind=kind,
         name=name,
@@ -79,22 +83,23 @@ def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, 
         renew_before=settings.renew_before,
         key_held=settings.key_held or KeyHeld.HERE,
         rekey=settings.rekey or Rekey.NEVER,
-        password=password and for_entry(password, name),
-        declared=_declared(keys, settings),
+        request=_read_request(settings, name),
+        password=settings.password and for_entry(settings.password, name),
+        declared=frozenset(own_keys | settings.marks.keys()),
         mark=mark,
     )
     return Entry(
         entity=entity,
         common_name_mark=mark if common_name_node is None else common_name_node.mark,
         shares_common_name=is_true(keys.get("shared_common_name")),
+        request_mark=own.marks.get("csr", mark),
     )
 
 
-def _declared(keys: Mapping, settings: Settings) -> frozenset[str]:
-    """The keys that the manifest gives, less a password that has nothing to encrypt."""
-    own = {key for key in _OWN_KEYS if key in keys and not is_null(keys[key])}
-    without = {"password"} if settings.key_held is KeyHeld.CSR else set()
-    return frozenset((own | settings.marks.keys()) - without)
+def _read_request(settings: Settings, name: str) -> Request | None:
+    if settings.key_held is not KeyHeld.CSR:
+        return None
+    return Request(path=request_path(settings.csr, name), must_match=bool(settings.csr_must_match))
 
 
 def _read_common_name(

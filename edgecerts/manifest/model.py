@@ -55,13 +55,33 @@ class PasswordSource:
     prompt: bool = False
 
     def __str__(self) -> str:
-        if self.env is not None:
-            return f"environment variable {self.env}" + (" or a prompt" if self.prompt else "")
-        if self.file is not None:
-            return f"file {self.file}"
-        if self.command is not None:
-            return f"command {self.command[0]}"
-        return "a prompt"
+        if self.env is not None and self.prompt:
+            return f"environment variable {self.env} or a prompt"
+        return _describe(self.env, self.file, self.command) or "a prompt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrivateKeySource:
+    """Where the authority's private key comes from, where that is not the output folder; never the key.
+
+    Exactly one is set; each is as for a password.
+    """
+
+    env: str | None = None
+    file: str | None = None
+    command: tuple[str, ...] | None = None
+
+    def __str__(self) -> str:
+        return _describe(self.env, self.file, self.command) or ""
+
+
+def _describe(env: str | None, file: str | None, command: tuple[str, ...] | None) -> str | None:
+    """A source in words. Of a command only the program: its arguments may be nobody's business."""
+    if env is not None:
+        return f"environment variable {env}"
+    if file is not None:
+        return f"file {file}"
+    return f"command {command[0]}" if command is not None else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +116,8 @@ class Authority:
         name: empty for the root.
         renew_before: None where the manifest leaves it to the default.
         end_entity_validity: the lifetime that `defaults` gives to leaves; the default of `renew_before` needs it.
+        private_key: where its private key comes from; None where that is the output folder.
+        offline: its private key is in the output folder of the machine that signs, and of no other.
         fingerprint: the pinned SHA-256 of the subjectPublicKeyInfo in lower-case hexadecimal, or None.
         declared: the keys that the manifest gave.
     """
@@ -107,6 +129,8 @@ class Authority:
     lifetime: Lifetime
     renew_before: RenewBefore | None
     end_entity_validity: timedelta
+    private_key: PrivateKeySource | None
+    offline: bool
     password: PasswordSource | None
     also_trust: tuple[TrustedCA, ...]
     fingerprint: str | None
@@ -123,6 +147,19 @@ class EndEntityKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """The certificate request that the host of a broker or client sends.
+
+    Attributes:
+        path: relative to the manifest's folder, with `/`.
+        must_match: it is refused where it asks for other names than the manifest declares.
+    """
+
+    path: str
+    must_match: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EndEntity:
     """A broker or a client.
 
@@ -130,6 +167,8 @@ class EndEntity:
         name: the name of its folder and of its address.
         alt_names: all of them, without duplicates, in the order of the certificate: for a broker its common name
             first; a subject's e-mail last.
+        request: set exactly where the private key is made on its host.
+        password: encrypts the private key, here or on its host.
         declared: the keys that the manifest gave, by the entry itself or through `defaults`.
     """
 
@@ -143,6 +182,7 @@ class EndEntity:
     renew_before: RenewBefore | None
     key_held: KeyHeld
     rekey: Rekey
+    request: Request | None
     password: PasswordSource | None
     declared: frozenset[str]
     mark: Mark

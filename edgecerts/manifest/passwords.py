@@ -14,9 +14,9 @@ def read_password(node: Mapping, mistakes: Mistakes) -> PasswordSource | None:
     before = len(mistakes)
     _check_combination(node, mistakes)
     source = PasswordSource(
-        env=_read_env(node.get("env"), mistakes),
-        file=_read_file(node.get("file"), mistakes),
-        command=_read_command(node.get("command"), mistakes),
+        env=read_env(node.get("env"), mistakes),
+        file=read_file(node.get("file"), mistakes),
+        command=read_command(node.get("command"), mistakes),
         prompt=is_true(node.get("prompt")),
     )
     return source if len(mistakes) == before and not node.incomplete else None
@@ -26,10 +26,15 @@ def for_entry(source: PasswordSource, name: str) -> PasswordSource:
     """The reference with `{name}` replaced by the name of an entry."""
     return PasswordSource(
         env=source.env,
-        file=source.file and source.file.replace(_PLACEHOLDER, name),
-        command=source.command and tuple(part.replace(_PLACEHOLDER, name) for part in source.command),
+        file=source.file and replace_name(source.file, name),
+        command=source.command and tuple(replace_name(part, name) for part in source.command),
         prompt=source.prompt,
     )
+
+
+def replace_name(text: str, name: str) -> str:
+    """A text with `{name}` replaced."""
+    return text.replace(_PLACEHOLDER, name)
 
 
 def _check_combination(node: Mapping, mistakes: Mistakes) -> None:
@@ -51,16 +56,18 @@ def _check_placeholders(node: Scalar, key: str, mistakes: Mistakes) -> None:
         mistakes.add(node.mark, f"`{key}` has a placeholder that is not known", hint)
 
 
-def _read_env(node: Node | None, mistakes: Mistakes) -> str | None:
+def read_env(node: Node | None, mistakes: Mistakes, *, example: str = "EDGECERTS_CA_PASSWORD") -> str | None:
+    """Reads the name of an environment variable."""
     if not isinstance(node, Scalar):
         return None
     if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", node):
-        hint = "letters, digits and underscores, without a leading $, for example EDGECERTS_CA_PASSWORD"
+        hint = f"letters, digits and underscores, without a leading $, for example {example}"
         mistakes.add(node.mark, "`env` is not the name of an environment variable", hint)
     return str(node)
 
 
-def _read_file(node: Node | None, mistakes: Mistakes) -> str | None:
+def read_file(node: Node | None, mistakes: Mistakes) -> str | None:
+    """Reads the path of a file that holds a secret, with `{name}` still in it."""
     if not isinstance(node, Scalar):
         return None
     check_path(node, "file", mistakes)
@@ -80,7 +87,8 @@ def check_path(node: Scalar, key: str, mistakes: Mistakes) -> None:
         mistakes.add(node.mark, f"`{key}` names a folder", "write the path of a file")
 
 
-def _read_command(node: Node | None, mistakes: Mistakes) -> tuple[str, ...] | None:
+def read_command(node: Node | None, mistakes: Mistakes) -> tuple[str, ...] | None:
+    """Reads a program and its arguments, with `{name}` still in them."""
     if not isinstance(node, Sequence):
         return None
     parts = tuple(str(part) for part in node)

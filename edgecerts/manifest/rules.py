@@ -7,6 +7,7 @@ from edgecerts.manifest.entries import Entry
 from edgecerts.manifest.entry_names import check_unique_names
 from edgecerts.manifest.mistakes import Mistakes, quoted
 from edgecerts.manifest.model import Authority, Mark
+from edgecerts.manifest.requests import check_unique_requests
 
 
 def check_rules(
@@ -22,6 +23,14 @@ def check_rules(
     """
     for entries in (brokers, clients):
         check_unique_names(((entry.entity.name, entry.entity.mark) for entry in entries), mistakes)
+    check_unique_requests(
+        (
+            (entry.entity.request.path, f"{entry.entity.kind} `{entry.entity.name}`", entry.request_mark)
+            for entry in (*brokers, *clients)
+            if entry.entity.request is not None
+        ),
+        mistakes,
+    )
     _check_client_names(clients, mistakes)
     if authority is not None and authority.subject.common_name is not None:
         _check_authority_name(authority.subject.common_name, (*brokers, *clients), mistakes)

@@ -6,12 +6,16 @@ from edgecerts.errors import InvalidNameError
 from edgecerts.manifest.durations import read_not_after, read_renew_before, read_validity
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.model import KeyHeld, Lifetime, Mark, PasswordSource, Rekey, RenewBefore
-from edgecerts.manifest.nodes import Mapping, Node, Scalar, is_null, key_mark
+from edgecerts.manifest.nodes import Mapping, Node, Scalar, is_null, is_true, key_mark
 from edgecerts.manifest.passwords import read_password
+from edgecerts.manifest.requests import read_request_path
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import check_subject_value, parse_email
 
-KEYS = ("subject", "key_type", "validity", "not_after", "renew_before", "key_held", "rekey", "password")
+KEYS = (
+    *("subject", "key_type", "validity", "not_after", "renew_before"),
+    *("key_held", "csr", "csr_must_match", "rekey", "password"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +24,7 @@ class Settings:
 
     Attributes:
         subject: the fields that it gives; None as a value removes the field.
+        csr: where the request lies, relative to the manifest; `{name}` stands for the entry's name.
         marks: where each key stands.
     """
 
@@ -28,6 +33,8 @@ class Settings:
     lifetime: Lifetime | None = None
     renew_before: RenewBefore | None = None
     key_held: KeyHeld | None = None
+    csr: str | None = None
+    csr_must_match: bool | None = None
     rekey: Rekey | None = None
     password: PasswordSource | None = None
     marks: dict[str, Mark] = field(default_factory=dict)
@@ -41,6 +48,8 @@ class Settings:
             lifetime=self.lifetime or defaults.lifetime,
             renew_before=self.renew_before or defaults.renew_before,
             key_held=self.key_held or defaults.key_held,
+            csr=self.csr or defaults.csr,
+            csr_must_match=defaults.csr_must_match if self.csr_must_match is None else self.csr_must_match,
             rekey=self.rekey or defaults.rekey,
             password=self.password or defaults.password,
             marks=marks,
@@ -57,12 +66,15 @@ def read_settings(node: Node | None, mistakes: Mistakes) -> Settings:
         return Settings()
     key_type, key_held, rekey = node.get("key_type"), node.get("key_held"), node.get("rekey")
     renew_before, password = node.get("renew_before"), node.get("password")
+    csr, must_match = node.get("csr"), node.get("csr_must_match")
     return Settings(
         subject=_read_subject(node.get("subject"), mistakes),
         key_type=KeyType(key_type) if isinstance(key_type, Scalar) else None,
         lifetime=_read_lifetime(node, mistakes),
         renew_before=read_renew_before(renew_before, mistakes) if isinstance(renew_before, Scalar) else None,
         key_held=KeyHeld(key_held) if isinstance(key_held, Scalar) else None,
+        csr=read_request_path(csr, mistakes) if isinstance(csr, Scalar) else None,
+        csr_must_match=is_true(must_match) if isinstance(must_match, Scalar) and not must_match.is_null else None,
         rekey=Rekey(rekey) if isinstance(rekey, Scalar) else None,
         password=read_password(password, mistakes) if isinstance(password, Mapping) else None,
         marks={key: key_mark(node[key]) for key in KEYS if key in node and not is_null(node[key])},

@@ -20,9 +20,15 @@ def check_own_settings(own: Settings, settings: Settings, mistakes: Mistakes) ->
     """
     _check_renewal(own, settings, mistakes)
     _check_rekey(own, settings, mistakes)
-    if "password" in own.marks and settings.key_held is KeyHeld.CSR:
-        hint = "with `key_held: csr` the private key is made and kept on its host; remove one of the two"
-        mistakes.add(own.marks["password"], "there is no private key here that `password` could encrypt", hint)
+
+
+def check_request_settings(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
+    """Checks that an entry that says something of its request has one; `defaults` may say it for some of them."""
+    held = settings.key_held or KeyHeld.HERE
+    for key in ("csr", "csr_must_match"):
+        if key in own.marks and held is not KeyHeld.CSR:
+            hint = "write `key_held: csr` if the private key is made on its host, else remove this"
+            mistakes.add(own.marks[key], f"`{key}` does not go with `key_held: {held.value}`", hint)
 
 
 def _check_renewal(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
@@ -44,7 +50,7 @@ def check_renewal(own: Settings, settings: Settings, lifetime: Lifetime, mistake
     mark = _position(own, ("renew_before", "validity"))
     if mark is not None:
         hint = "give a shorter one, or a percentage such as 33%"
-        message = "`renew_before` is as long as the whole lifetime, or longer"
+        message = "`renew_before` leaves no time between the issue of a certificate and its renewal"
         mistakes.add(mark, message, hint)
 
 

@@ -28,11 +28,13 @@ defaults:
   # validity: 825d                   # a number with h, d, w or y; or not_after: 2035-12-31T23:59:59Z
   # renew_before: 33%                # of the lifetime; or a duration such as 60d
   # key_held: here                   # where private keys live: here, delivered (to their host) or csr (made there)
+  # csr: requests/{name}.csr         # with key_held: csr, the request that the host sends
 
 # The authority signs all the others. Its certificate, ca.pem, goes to every broker and client.
 ca:
   common_name: My Company Edge CA
   # validity: 3650d
+  # private_key: {env: EDGECERTS_CA_KEY}  # where its key is, if not in the output folder; or {offline: true}
   # The password of the authority's private key, at least 12 characters. It never stands in this file: it comes from
   # an environment variable, or is asked for on the terminal.
   password: {env: EDGECERTS_CA_PASSWORD, prompt: true}

@@ -8,7 +8,11 @@ from edgecerts.manifest import advice
 from edgecerts.manifest.mistakes import ECHO_LENGTH, Mistakes, cut, quoted
 from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, key_mark
 
-_REFERENCES = "{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {prompt: true}"
+_REFERENCES = {
+    "password": "{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {prompt: true}",
+    "private_key": "{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {offline: true}",
+}
+_SECRETS = {"password": "password", "private_key": "private key"}
 _ENTRIES = {"brokers": "broker", "clients": "client"}
 
 _NEEDS = {
@@ -58,9 +62,9 @@ class Violation:
 
     @property
     def is_secret(self) -> bool:
-        """Whether it is under `password`, where nothing is repeated; also under an entry of that name, which is
-        probably a key in the wrong place."""
-        return "password" in self.path
+        """Whether it is under `password` or `private_key`, where nothing is repeated; also under an entry of that name,
+        which is probably a key in the wrong place."""
+        return any(key in self.path for key in _SECRETS)
 
     @property
     def subject(self) -> str:
@@ -96,8 +100,9 @@ class StructureWords:
     def _note_unknown_key(self, violation: Violation, mistakes: Mistakes) -> None:
         value: Node = violation.node[violation.key]
         if violation.is_secret:
-            hint = f"write {_REFERENCES}" if violation.place == "password" else None
-            mistakes.add(key_mark(value), "unknown key under `password`", hint)
+            references = _REFERENCES.get(violation.place)
+            place = next(key for key in _SECRETS if key in violation.path)
+            mistakes.add(key_mark(value), f"unknown key under `{place}`", references and f"write {references}")
             return
         self._unknown_keys += 1
         message = f"unknown key `{cut(violation.key)}`"
@@ -128,11 +133,11 @@ def _note_wrong_kind(violation: Violation, mistakes: Mistakes) -> None:
     node: Node = violation.node
     if is_null(node):
         needed = _NEEDS.get((violation.place, "common_name"), "give it a value, or remove the line")
-        hint: str | None = f"write {_REFERENCES}" if violation.place == "password" else needed
-        mistakes.add(key_mark(node), f"{violation.subject} is empty", hint)
-    elif violation.place == "password" and violation.path[-1] == "password":
-        message = "`password` is a reference to a password, never the password itself"
-        mistakes.add(node.mark, message, f"write {_REFERENCES}")
+        references = _REFERENCES.get(violation.place)
+        mistakes.add(key_mark(node), f"{violation.subject} is empty", f"write {references}" if references else needed)
+    elif (place := violation.place) in _SECRETS and violation.path[-1] == place:
+        message = f"`{place}` is a reference to a {_SECRETS[place]}, never the {_SECRETS[place]} itself"
+        mistakes.add(node.mark, message, f"write {_REFERENCES[place]}")
     else:
         what, hint = _expectation(violation)
         mistakes.add(node.mark, f"{violation.subject} must be {what}", hint)
@@ -210,6 +215,7 @@ def _keys_by_place(schema: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "client": top["clients"]["additionalProperties"],
         "subject": broker["properties"]["subject"],
         "password": broker["properties"]["password"],
+        "private_key": top["ca"]["properties"]["private_key"],
         "also_trust": top["ca"]["properties"]["also_trust"]["items"],
     }
     return {place: tuple(part["properties"]) for place, part in parts.items()}

@@ -20,7 +20,7 @@ from edgecerts.manifest.text import CONTROL_CHARACTERS
 MAX_DEPTH = 32
 MAX_NODES = 5_000_000
 
-_SECRET_KEYS = frozenset(("password", "passphrase", "passwd", "passwort", "secret"))
+_SECRET_KEYS = frozenset(("password", "passphrase", "passwd", "passwort", "secret", "private_key"))
 _DROPPED: Final = Scalar("", 0, 0, plain=True)  # stands where a key was that could not be kept
 
 _REPEAT = "write the values out where they are needed, or put them under `defaults`"

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.private_keys import KeyFacts
 
 T_co = TypeVar("T_co", covariant=True)
@@ -38,6 +39,7 @@ class Observed(Generic[T_co]):
         mode: its permission bits; None where it is absent, could not be looked at, or has none that are kept.
         folder_mode: those of the folder it lies in.
         problem: what keeps it from being read, in words; set where it is locked or unreadable.
+        hint: what can be done about that, where it is something of its own.
         damaged: it was read, and is not what it should be; else what is unreadable could not be looked at.
         encrypted: for a private key: it needs a password, wherever that could be seen.
         linked: for a private key: its file has another name, so that what is done to it would be done to that, too.
@@ -48,6 +50,7 @@ class Observed(Generic[T_co]):
     mode: int | None = None
     folder_mode: int | None = None
     problem: str | None = None
+    hint: str | None = None
     damaged: bool = False
     encrypted: bool = False
     linked: bool = False
@@ -114,6 +117,7 @@ class Inventory:
     Attributes:
         private_keys, certificates, texts: by path relative to the output folder, for every artifact of the graph.
         also_trusted: by path relative to the manifest's folder.
+        requests: by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
         damaged_log: those of them with lines that are no entries.
@@ -137,6 +141,7 @@ class Inventory:
     folders: tuple[FolderFacts, ...] = field(default=(), compare=False)
     keeps_modes: bool = field(default=True, compare=False)
     damaged_log: tuple[DamagedLog, ...] = ()
+    requests: Mapping[str, Observed[RequestFacts]] = field(default_factory=dict)
 
     @property
     def serials(self) -> frozenset[int]:

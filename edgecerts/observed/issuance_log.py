@@ -4,7 +4,9 @@ The log never decides whether a certificate is up to date. It is the memory of w
 that were replaced or lost.
 """
 
+import io
 import json
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -76,16 +78,14 @@ def parse_log(text: str) -> ParsedLog:
     """Reads one log file. No line keeps another from being read."""
     entries: list[LogEntry] = []
     damaged: dict[int, str] = {}
-    *lines, last = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        entry = parse_log_line(line)
+    # Read as a file is: a file of nothing but line ends would be a list of many gigabytes.
+    for number, line in enumerate(io.StringIO(text, newline="\n"), start=1):
+        content = line.rstrip("\n")
+        entry = parse_log_line(content) if content else None
         if entry is not None:
             entries.append(entry)
-        elif line.strip():
-            damaged[number] = line
-    begun = parse_log_line(last)
-    if begun is not None:
-        entries.append(begun)
+        elif content.strip() and line.endswith("\n"):
+            damaged[number] = content
     return ParsedLog(
         entries=tuple(entries),
         damaged=tuple(damaged),
@@ -109,11 +109,18 @@ def parse_log_line(line: str) -> LogEntry | None:
 def _is_well_formed(entry: LogEntry) -> bool:
     """Whether every field is of its type and every time is one in UTC; raises ValueError or OverflowError else."""
     texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
-    if not all(isinstance(value, str) for value in (*texts, *entry.reasons)):
+    if not all(isinstance(value, str) and len(value) <= _LONGEST_FIELD for value in (*texts, *entry.reasons)):
+        return False
+    if not _SERIAL.fullmatch(entry.serial):
         return False
     times = [datetime.fromisoformat(time) for time in (entry.not_before, entry.not_after, entry.issued_at)]
     return all(time.tzinfo is not None and time.astimezone(UTC) for time in times)
 
+
+_SERIAL = re.compile("[0-9a-f]{1,40}")
+"""20 octets, the most that RFC 5280 §4.1.2.2 allows."""
+
+_LONGEST_FIELD = 4096
 
 _FIELDS = tuple(field.name for field in fields(LogEntry))
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")

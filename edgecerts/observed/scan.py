@@ -16,6 +16,7 @@ from edgecerts.observed.hard_links import OwnFiles
 from edgecerts.observed.inventory import FolderFacts, Inventory, Observed, State
 from edgecerts.observed.leftovers import scan_leftovers
 from edgecerts.observed.log_scan import FoundLog, scan_log
+from edgecerts.observed.requests import scan_requests
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts
 
@@ -28,7 +29,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
     Args:
         graph: what should exist.
         output: the output folder; it need not exist.
-        manifest_folder: what the paths of `ca.also_trust` are relative to.
+        manifest_folder: what the paths of `ca.also_trust` and of requests are relative to.
 
     Returns:
         a value for each artifact. Nothing that lies in the folder makes this raise.
@@ -60,6 +61,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
         log_files=log.files,
         unreadable={**log.unreadable, **unreadable_parents},
         leftovers=leftovers,
+        requests=scan_requests(graph, manifest_folder),
         damaged_log=log.damaged,
         interrupted=_has_journal(reader),
         folders=tuple(folders),

@@ -94,7 +94,9 @@ def parse_certificates(pem: bytes) -> tuple[CertificateFacts, ...]:
         blocks = split_pem(pem, ("CERTIFICATE",))
         return tuple(describe_certificate(x509.load_pem_x509_certificate(block)) for _, block in blocks)
     except (ValueError, TypeError, UnsupportedAlgorithm, *_LIBRARY_ERRORS) as error:
-        raise InvalidCertificateError(f"not a certificate: {error}".splitlines()[0]) from error
+        # The library's own words about PEM are a link to its questions and answers.
+        told = "its PEM text is damaged" if "PEM file" in str(error) else str(error)
+        raise InvalidCertificateError(f"not a certificate: {told}".splitlines()[0]) from error
 
 
 def describe_certificate(certificate: x509.Certificate) -> CertificateFacts:

@@ -14,7 +14,6 @@ from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.pki.x509_names import build_name, name_attributes, name_text
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate
 from edgecerts.plan.identity_plan import (
-    LIFETIME_PASSED,
     MISSING,
     RENEWAL,
     REPLACE,
@@ -22,17 +21,27 @@ from edgecerts.plan.identity_plan import (
     certificate_action,
     certificate_key_source,
     extra_certificates,
-    linked_key,
     note_declared_end,
     unreadable,
 )
 from edgecerts.plan.issuer import NOT_JUDGED, IssuerView, Obstacle, find_lineage
 from edgecerts.plan.model import Action, BlockCode, Issuance, KeySource, Lineage, NoticeCode, Reason, ReasonCode
-from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.new_authority import (
+    NewKey,
+    create_authority,
+    find_new_key,
+    note_unencrypted_key,
+    pinned,
+    replace_authority,
+)
+from edgecerts.plan.options import NEW_CA_KEY_TO, PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
 
 _RESTORE = "bring it back from the backup; copies of ca.pem lie beside every broker and client"
-_WHERE_THE_KEY_IS = "run edgecerts apply where ca.key is, or bring it back from the backup"
+_WHERE_THE_KEY_IS = "run edgecerts apply where ca.key is"
+
+_FETCHED: Observed[KeyFacts] = Observed(state=State.LOCKED, problem="it is fetched when it is needed")
+"""A private key that comes from a source, which planning never opens: like one that is locked."""
 
 
 def plan_authority(
@@ -61,11 +70,14 @@ def plan_authority(
     plan = IdentityPlan(identity=identity)
     key = inventory.private_keys[identity.private_key.path]
     certificate = inventory.certificates[identity.certificate.path]
+    if identity.private_key.source is not None:
+        _note_unused_key(plan, key)
+        key = _FETCHED
     replaced = options.replaces(identity.private_key)
-    forbidden = _new_key_obstacle(identity, key, unprotected)
+    new = find_new_key(identity, key, unprotected, options)
     if certificate.value:
         remade = options.replaces(identity.certificate)
-        return plan, _judge(plan, key, certificate.value, now, new_key=replaced, remade=remade, forbidden=forbidden)
+        return plan, _judge(plan, key, certificate.value, now, replaced=replaced, remade=remade, new=new)
     obstacle = unreadable(identity.certificate.path, certificate)
     if obstacle is not None:
         _plan_key(plan, key)
@@ -75,43 +87,17 @@ def plan_authority(
     lost = MISSING
     if certificate.state is State.UNREADABLE:
         lost = Reason(code=ReasonCode.CORRUPT, before=certificate.problem)
-    if replaced or (key.state is State.ABSENT and certificate.state is State.ABSENT):
-        there = key.state is not State.ABSENT
-        return plan, _create(plan, lost, evidence, now, key_is_there=there, forbidden=forbidden)
+    may_be_new = key.state is State.ABSENT or (key is _FETCHED and options.new_ca_key)
+    if replaced or (certificate.state is State.ABSENT and may_be_new):
+        there = key.state is not State.ABSENT and key is not _FETCHED
+        return plan, create_authority(plan, lost, evidence, now, key_is_there=there, new=new)
     if key.state in (State.ABSENT, State.UNREADABLE):
         return plan, _block_both(plan, key, certificate.problem, lost)
     lineage = find_lineage(graph, inventory, key=key.value)
+    if key is _FETCHED and lineage is None and evidence and identity.fingerprint is None:
+        # Whose key the source gives is not known here, and neither is whose certificates were here.
+        return plan, create_authority(plan, lost, evidence, now, key_is_there=False, new=new)
     return plan, _make_again(plan, key, lost, lineage, now)
-
-
-def _create(
-    plan: IdentityPlan,
-    lost: Reason,
-    evidence: Sequence[str],
-    now: datetime,
-    *,
-    key_is_there: bool,
-    forbidden: Obstacle | None,
-) -> IssuerView:
-    """A new authority. Where another was at work, everything is refused until `ca-replaced` is allowed."""
-    identity = plan.identity
-    period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
-    obstacle = forbidden or (LIFETIME_PASSED if period is None else None)
-    if obstacle is not None or period is None:
-        for artifact in (identity.private_key, identity.certificate):
-            plan.block(artifact, Action.CREATE, MISSING, obstacle=obstacle or LIFETIME_PASSED)
-        return NOT_JUDGED
-    if key_is_there:
-        plan.add(identity.private_key, Action.REKEY, REPLACE)
-    else:
-        plan.add(identity.private_key, Action.CREATE, MISSING)
-    issuance = Issuance(period=period, key=KeySource.NEW_KEY)
-    plan.issue(identity.certificate, lost, issuance=issuance, obstacle=None)
-    _notice_unencrypted_key(plan)
-    name = build_name(identity.certificate.spec.subject)
-    return IssuerView(
-        judged=True, name=name_text(name), name_der=name.public_bytes(), new_key=bool(evidence), period=period
-    )
 
 
 def _make_again(
@@ -122,7 +108,7 @@ def _make_again(
     plan.plan_existing_key(key)
     spki = key.value.spki_sha256 if key.value else None
     if identity.fingerprint is not None and spki is not None and spki != identity.fingerprint:
-        plan.block(identity.certificate, Action.CREATE, lost, obstacle=_pinned(identity))
+        plan.block(identity.certificate, Action.CREATE, lost, obstacle=pinned(identity))
         return NOT_JUDGED
     declared = build_name(identity.certificate.spec.subject)
     subject = identity.certificate.spec.subject
@@ -136,7 +122,9 @@ def _make_again(
     period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
     issuance = Issuance(period=period, key=KeySource.KEY_FILE, lineage=lineage) if period else None
     plan.issue(identity.certificate, lost, issuance=issuance, obstacle=plan.certifying_obstacle(key))
-    _notice_unencrypted_key(plan)
+    note_unencrypted_key(plan)
+    if key is _FETCHED and lineage is None:
+        _note_new_authority(plan)
     blocked = NOT_JUDGED.obstacle if plan.blocked else None
     return IssuerView(
         judged=True,
@@ -156,13 +144,13 @@ def _judge(
     certificates: tuple[CertificateFacts, ...],
     now: datetime,
     *,
-    new_key: bool,
+    replaced: bool,
     remade: bool,
-    forbidden: Obstacle | None,
+    new: NewKey,
 ) -> IssuerView:
     """An authority whose certificate can be read."""
     identity, facts = plan.identity, certificates[0]
-    if key.value is not None and key.value.spki_sha256 != facts.spki_sha256 and not new_key:
+    if key.value is not None and key.value.spki_sha256 != facts.spki_sha256 and not replaced:
         for artifact in (identity.private_key, identity.certificate):
             plan.block(artifact, Action.NO_OP, obstacle=_mismatch(identity))
         return NOT_JUDGED
@@ -180,42 +168,13 @@ def _judge(
         now=now,
     )
     reasons = check_certificate(given) + extra_certificates(certificates)
-    reasons += (REPLACE,) if new_key or remade else ()
+    reasons += (REPLACE,) if replaced or remade else ()
     other_type = any(reason.code is ReasonCode.KEY_TYPE_CHANGED for reason in reasons)
     # A key that is damaged or elsewhere stays until somebody asks for another by name.
-    if new_key or (other_type and key.state not in (State.UNREADABLE, State.ABSENT)):
-        return _rekey(plan, reasons, now, forbidden)
+    if replaced or (other_type and new.follows_type):
+        return replace_authority(plan, reasons, now, new)
     _notice_pin(plan, facts)
     return _renew(plan, key, facts, reasons, now)
-
-
-def _rekey(plan: IdentityPlan, reasons: tuple[Reason, ...], now: datetime, obstacle: Obstacle | None) -> IssuerView:
-    """Another key, because the manifest declares another type or the user asks: another authority to every device."""
-    identity = plan.identity
-    causes = (ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED)
-    why = tuple(reason for reason in reasons if reason.code in causes)
-    period = plan_period(identity.certificate.lifetime, now=now, issuer=None)
-    if obstacle is None and period is None:
-        # A new key without a certificate would be half an authority, and the old one would be gone.
-        obstacle = LIFETIME_PASSED
-    if obstacle is not None:
-        plan.block(identity.private_key, Action.REKEY, *why, obstacle=obstacle)
-    else:
-        plan.add(identity.private_key, Action.REKEY, *why)
-    issuance = Issuance(period=period, key=KeySource.NEW_KEY) if period else None
-    plan.issue(identity.certificate, *reasons, issuance=issuance, obstacle=obstacle)
-    if plan.blocked:
-        return NOT_JUDGED
-    _notice_unencrypted_key(plan)
-    name = build_name(identity.certificate.spec.subject)
-    return IssuerView(
-        judged=True,
-        name=name_text(name),
-        name_der=name.public_bytes(),
-        new_key=True,
-        replaces=identity.certificate.path,
-        period=period,
-    )
 
 
 def _renew(
@@ -224,7 +183,7 @@ def _renew(
     """The authority as it is, or a new certificate for its same key."""
     identity = plan.identity
     _plan_key(plan, key)
-    obstacle = _signing_obstacle(plan, key) or _not_yet_valid(facts, now)
+    obstacle = _signing_obstacle(plan, key, reasons) or _not_yet_valid(facts, now)
     name = facts.certificate.subject
     if any(reason.code is ReasonCode.SUBJECT_CHANGED for reason in reasons):
         name = build_name(identity.certificate.spec.subject)
@@ -240,7 +199,7 @@ def _renew(
         obstacle=_in_its_name(obstacle),
     )
     if key.state is State.PRESENT:
-        _notice_unencrypted_key(plan)
+        note_unencrypted_key(plan)
     if not reasons:
         plan.keep(identity.certificate)
         return view
@@ -269,11 +228,19 @@ def _plan_key(plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
         plan.plan_existing_key(key)
 
 
-def _signing_obstacle(plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle | None:
+def _signing_obstacle(plan: IdentityPlan, key: Observed[KeyFacts], reasons: tuple[Reason, ...]) -> Obstacle | None:
+    artifact = plan.identity.private_key
     if key.state is State.ABSENT:
-        path = plan.identity.private_key.path
         return Obstacle(
-            code=BlockCode.ISSUER_KEY_NOT_HERE, message=f"{path} is not here to sign with", hint=_WHERE_THE_KEY_IS
+            code=BlockCode.ISSUER_KEY_NOT_HERE,
+            message=f"{artifact.path} is not here to sign with",
+            hint=_WHERE_THE_KEY_IS if artifact.offline else f"{_WHERE_THE_KEY_IS}, or bring it back from the backup",
+        )
+    if key is _FETCHED and any(reason.code is ReasonCode.KEY_TYPE_CHANGED for reason in reasons):
+        return Obstacle(
+            code=BlockCode.KEY_UNUSABLE,
+            message=f"the authority's private key, from {artifact.source}, is not {artifact.key_type} as declared",
+            hint=f"make another authority: edgecerts apply {NEW_CA_KEY_TO} FILE; or declare the key type that it has",
         )
     return plan.opening_obstacle(key)
 
@@ -311,23 +278,6 @@ def _block_both(plan: IdentityPlan, key: Observed[KeyFacts], problem: str | None
     return NOT_JUDGED
 
 
-def _new_key_obstacle(identity: Identity, key: Observed[KeyFacts], unprotected: Obstacle | None) -> Obstacle | None:
-    """Why no new key may be made for this authority."""
-    if key.linked:
-        return linked_key(identity.private_key.path)
-    if identity.fingerprint is not None:
-        return _pinned(identity)
-    return unprotected if identity.private_key.password is None else None
-
-
-def _pinned(identity: Identity) -> Obstacle:
-    return Obstacle(
-        code=BlockCode.FINGERPRINT_MISMATCH,
-        message="the manifest pins an authority, and a new one would be another",
-        hint=f"bring ca.key and ca.pem of sha256:{identity.fingerprint} here, or remove `fingerprint`",
-    )
-
-
 def _other_authority(facts: CertificateFacts) -> Obstacle:
     return Obstacle(
         code=BlockCode.FINGERPRINT_MISMATCH,
@@ -353,10 +303,19 @@ def _notice_pin(plan: IdentityPlan, facts: CertificateFacts) -> None:
         )
 
 
-def _notice_unencrypted_key(plan: IdentityPlan) -> None:
-    if plan.identity.private_key.password is None:
+def _note_unused_key(plan: IdentityPlan, found: Observed[KeyFacts]) -> None:
+    artifact = plan.identity.private_key
+    if found.state is not State.ABSENT:
         plan.notice(
-            NoticeCode.CA_KEY_UNENCRYPTED,
-            "the authority's private key is not encrypted: whoever reads ca.key can pretend to be any broker",
-            hint="under ca: write password: {env: EDGECERTS_CA_PASSWORD}, or another source",
+            NoticeCode.CA_KEY_UNUSED,
+            f"{artifact.path} is here and is not used: the manifest takes the key from {artifact.source}",
+            hint="once that source gives the same key and a backup exists, remove the file",
         )
+
+
+def _note_new_authority(plan: IdentityPlan) -> None:
+    plan.notice(
+        NoticeCode.CA_IS_NEW,
+        f"there is no authority yet; it is made for the private key from {plan.identity.private_key.source}",
+        hint=f"if there is no such key yet: edgecerts apply {NEW_CA_KEY_TO} FILE",
+    )

@@ -25,12 +25,15 @@ def _plan_delivery(identity: Identity, actions: Mapping[Address, Action]) -> Del
     files = tuple(artifact.path for artifact in identity.artifacts() if artifact.address in actions)
     if not files:
         return None
+    key_on_host = identity.request is not None
+    new_request = key_on_host and actions.get(identity.certificate.address) is Action.REKEY
     trust_changed = identity.trust is not None and identity.trust.address in actions
     return Delivery(
         address=identity.address,
         host=identity.common_name,
         files=files,
-        key_changed=actions.get(identity.private_key.address) in _NEW_KEY,
+        key_changed=new_request or actions.get(identity.private_key.address) in _NEW_KEY,
+        key_on_host=key_on_host,
         trust_changed=trust_changed,
         # Mosquitto re-reads its key and certificate on SIGHUP, but ca.pem only when it starts.
         restart=identity.kind is IdentityKind.BROKER and trust_changed,

@@ -225,7 +225,7 @@ class EndEntityPlanner:
         identity = plan.identity
         reasons = tuple(dict.fromkeys(reasons))
         period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
-        obstacle = self._request_obstacle(identity) or self._issuer.obstacle
+        obstacle = self._issuer.obstacle
         if key.linked:
             # Nobody may ask for it either: the old file would be moved and closed, and with it whatever else it is.
             obstacle = linked_key(identity.private_key.path)
@@ -251,8 +251,6 @@ class EndEntityPlanner:
 
     def _issue(self, plan: IdentityPlan, *reasons: Reason, source: KeySource, obstacle: Obstacle | None) -> None:
         artifact = plan.identity.certificate
-        if source is not KeySource.CERTIFICATE:
-            obstacle = obstacle or self._request_obstacle(plan.identity)
         obstacle = obstacle or self._issuer.obstacle
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
         issuance = Issuance(period=period, key=source, lineage=self._lineage(artifact, reasons)) if period else None
@@ -273,15 +271,6 @@ class EndEntityPlanner:
         if not found or not self._issuer.judged or _NOT_ITS_NAME & {reason.code for reason in reasons}:
             return None
         return Lineage(name=found[0].certificate.subject, key_id=None)
-
-    def _request_obstacle(self, identity: Identity) -> Obstacle | None:
-        if identity.private_key.held is not KeyHeld.CSR:
-            return None
-        return Obstacle(
-            code=BlockCode.NOT_YET,
-            message="`key_held: csr` is not supported by this version",
-            hint="write key_held: delivered to make the key here and carry it to its host",
-        )
 
     def _plan_key(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
         identity = plan.identity

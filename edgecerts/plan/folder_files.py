@@ -49,7 +49,8 @@ def committed_keys(graph: Graph, inventory: Inventory, encrypted_now: Container[
     """
     found = inventory.texts[GITIGNORE].value
     let_in = (our_section(found or "") or "").splitlines()
-    keys = (identity.private_key for identity in graph.identities if identity.private_key.password is not None)
+    keys = (identity.private_key for identity in graph.identities)
+    keys = (key for key in keys if key.password is not None and key.source is None)
     return tuple(
         key.path
         for key in keys

@@ -22,6 +22,7 @@ from edgecerts.plan.model import (
     Remark,
 )
 from edgecerts.plan.private_key_checks import check_private_key, unusable_key
+from edgecerts.plan.waiting import Waiting
 
 MISSING = Reason(code=ReasonCode.MISSING)
 REPLACE = Reason(code=ReasonCode.REPLACE_REQUESTED)
@@ -39,6 +40,7 @@ class IdentityPlan:
     blocked: list[Remark] = field(default_factory=list)
     notices: list[Remark] = field(default_factory=list)
     hazards: list[Remark] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
 
     def add(self, artifact: Artifact, action: Action, *reasons: Reason, issuance: Issuance | None = None) -> None:
         """Plans one change."""
@@ -182,6 +184,8 @@ def certificate_action(reasons: Iterable[Reason]) -> Action:
         return Action.NO_OP
     if ReasonCode.MISSING in codes:
         return Action.CREATE
+    if ReasonCode.REQUEST_CHANGED in codes:
+        return Action.REKEY
     return Action.RENEW if codes <= RENEWAL else Action.UPDATE
 
 

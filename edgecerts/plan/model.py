@@ -7,10 +7,11 @@ from datetime import datetime
 
 from cryptography import x509
 
-from edgecerts.desired.graph import Address, Artifact
-from edgecerts.manifest.model import PasswordSource
+from edgecerts.desired.graph import Address, Artifact, identity_of
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
+from edgecerts.plan.need import Need
+from edgecerts.plan.waiting import Waiting
 
 Value = str | tuple[str, ...] | None
 """What a field was or will be: text, several texts, or nothing."""
@@ -68,6 +69,8 @@ class ReasonCode(enum.StrEnum):
     NOT_ACCEPTABLE = "not-acceptable"
     NOT_IN_MANIFEST = "not-in-manifest"
     NOT_IN_LOG = "not-in-log"
+    REQUESTED = "requested"
+    REQUEST_CHANGED = "request-changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +94,7 @@ class KeySource(enum.StrEnum):
     NEW_KEY = "new-key"
     KEY_FILE = "key-file"
     CERTIFICATE = "certificate"
+    REQUEST = "request"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +196,8 @@ class BlockCode(enum.StrEnum):
     KEY_UNUSABLE = "key-unusable"
     KEY_EXPOSED = "key-exposed"
     UNREADABLE = "unreadable"
-    NOT_YET = "not-yet"
+    REQUEST_REFUSED = "request-refused"
+    KEY_ON_HOST = "key-on-host"
 
 
 @enum.unique
@@ -201,6 +206,8 @@ class NoticeCode(enum.StrEnum):
 
     CA_NOT_PINNED = "ca-not-pinned"
     CA_KEY_UNENCRYPTED = "ca-key-unencrypted"
+    CA_KEY_UNUSED = "ca-key-unused"
+    CA_IS_NEW = "ca-is-new"
     CA_ENDS_SOON = "ca-ends-soon"
     TRUST_RENEWED = "trust-renewed"
     LIFETIME_CAPPED = "lifetime-capped"
@@ -224,6 +231,9 @@ class NoticeCode(enum.StrEnum):
     UNDERSCORE_IN_HOST = "underscore-in-host"
     LOG_DAMAGED = "log-damaged"
     LOG_CONTRADICTION = "log-contradiction"
+    REQUEST_REFUSED = "request-refused"
+    REQUEST_DIFFERS = "request-differs"
+    KEY_USED_BEFORE = "key-used-before"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,35 +250,6 @@ class Remark:
     hint: str | None = None
 
 
-@enum.unique
-class NeedKind(enum.StrEnum):
-    """What `apply` must get from outside."""
-
-    PASSWORD = "password"  # noqa: S105 (the word, not one of them)
-    KEY = "key"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """A secret that `apply` needs for the changes of this plan.
-
-    Attributes:
-        address: the private key that it opens or encrypts.
-        source: where a password comes from, never its content; None for the key itself.
-        path: the key's path.
-    """
-
-    address: Address
-    kind: NeedKind
-    source: PasswordSource | None
-    path: str
-
-    def __str__(self) -> str:
-        if self.source is None:
-            return f"the private key {self.path}"
-        return f"the password for {self.address}, from {self.source}"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
     """What a host must be given, and what its service must do to use it.
@@ -277,7 +258,8 @@ class Delivery:
         address: the identity.
         host: the common name: where clients dial a broker, or who a client is.
         files: those with new content, relative to the output folder.
-        key_changed: the private key is new.
+        key_changed: the private key is new: among the files, or made on the host and certified now.
+        key_on_host: it is not among the files, because it is made there.
         trust_changed: ca.pem is new.
         restart: a reload is not enough, because a broker reads ca.pem only when it starts.
     """
@@ -286,6 +268,7 @@ class Delivery:
     host: str
     files: tuple[str, ...]
     key_changed: bool
+    key_on_host: bool
     trust_changed: bool
     restart: bool
 
@@ -304,6 +287,7 @@ class Plan:
             `folder`.
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
+        waiting: certificates for which their hosts have to send something first, by address.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.
         new_keys: paths of private keys that would be made.
     """
@@ -317,6 +301,7 @@ class Plan:
     notices: tuple[Remark, ...]
     needs: tuple[Need, ...]
     unmanaged: tuple[str, ...]
+    waiting: tuple[Waiting, ...]
     deliver: tuple[Delivery, ...]
     new_keys: tuple[str, ...]
 
@@ -351,12 +336,17 @@ class Plan:
 
     @property
     def summary(self) -> dict[str, int]:
-        """How many changes of each action there are; blocked ones are counted as `blocked` alone."""
-        counts = {action.value: 0 for action in Action}
-        counts["blocked"] = len(self.blocked)
-        blocked = self.blocked_addresses
+        """How many changes of each action there are; blocked ones are counted as `blocked` alone.
+
+        So are certificates that wait for their hosts, unless something else is done to them. What else there will be
+        of an identity that waits for its first request is not counted.
+        """
+        counts = {action.value: 0 for action in Action} | {"blocked": len(self.blocked), "waiting": len(self.waiting)}
+        blocked, waiting = self.blocked_addresses, {entry.address for entry in self.waiting}
+        waiting |= {identity_of(entry.address) for entry in self.waiting if entry.is_first}
         for change in self.changes:
-            if str(change.address) not in blocked:
+            waits = change.action is Action.NO_OP and {str(change.address), change.address.identity} & waiting
+            if str(change.address) not in blocked and not waits:
                 counts[change.action.value] += 1
         return counts
 

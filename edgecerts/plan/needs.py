@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from edgecerts.desired.graph import Address, Graph, Identity, PrivateKeyArtifact
 from edgecerts.observed.inventory import Inventory
-from edgecerts.plan.model import Action, Change, KeySource, Need, NeedKind
+from edgecerts.plan.model import Action, Change, KeySource
+from edgecerts.plan.need import Need, NeedKind
 
 
 def find_needs(graph: Graph, inventory: Inventory, changes: Iterable[Change]) -> Iterator[Need]:
@@ -25,8 +26,9 @@ def find_needs(graph: Graph, inventory: Inventory, changes: Iterable[Change]) ->
         opened = not made and (encrypted_now or _is_certified(identity, pending) or _signs(identity, graph, signing))
         key = identity.private_key
         if opened:
-            yield Need(address=key.address, kind=NeedKind.KEY, source=None, path=key.path)
-        locked = opened and inventory.private_keys[key.path].encrypted
+            yield Need(address=key.address, kind=NeedKind.KEY, source=key.source, path=key.path)
+        # Whether a key that comes from elsewhere is encrypted is only seen when it is fetched.
+        locked = opened and (key.source is not None or inventory.private_keys[key.path].encrypted)
         if key.password is not None and (made or encrypted_now or locked):
             yield Need(address=key.address, kind=NeedKind.PASSWORD, source=key.password, path=key.path)
 

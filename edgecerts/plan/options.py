@@ -8,6 +8,8 @@ from edgecerts.errors import UsageError
 from edgecerts.plan.model import HazardCode
 
 MISSING_KEYS = "missing-keys"
+NEW_CA_KEY_TO = "--new-ca-key-to"
+"""The flag that lets `apply` make an authority whose private key is not kept in the output folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,7 @@ class PlanOptions:
         replace: addresses of identities or artifacts that are made again although they are as declared.
         replace_missing_keys: make a new key wherever one should be here and is not.
         prune: delete our files of entries that are not in the manifest.
+        new_ca_key: an authority whose private key is kept elsewhere may be given a new one.
     """
 
     allow: frozenset[HazardCode] = frozenset()
@@ -27,6 +30,7 @@ class PlanOptions:
     replace: frozenset[str] = frozenset()
     replace_missing_keys: bool = False
     prune: bool = False
+    new_ca_key: bool = False
 
     def replaces(self, artifact: Artifact) -> bool:
         """Whether this artifact, or the identity that it belongs to, is to be made again."""

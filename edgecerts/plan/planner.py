@@ -19,6 +19,7 @@ from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, selec
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.recording import plan_records
+from edgecerts.plan.requested import RequestedPlanner
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.trust import plan_trust
 
@@ -80,6 +81,7 @@ def make_plan(
         ),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=unmanaged,
+        waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
         deliver=plan_deliveries(graph.end_entities, pending),
         new_keys=find_new_keys(pending),
     )
@@ -95,9 +97,9 @@ def _plan_identities(
         graph, inventory, evidence=evidence, unprotected=unprotected, options=options, now=now
     )
     replaced = find_replaced_authority(graph, inventory, issuer)
-    planner = EndEntityPlanner(
+    planner = RequestedPlanner(
+        graph,
         inventory,
-        addresses=frozenset(str(identity.certificate.address) for identity in graph.identities),
         issuer=issuer,
         ca_replaced=replaced is not None,
         unprotected=unprotected,
@@ -186,7 +188,8 @@ def _notices(
     locked = [
         identity.private_key.path
         for identity in graph.identities
-        if inventory.private_keys[identity.private_key.path].state is State.LOCKED
+        if identity.request is None
+        and inventory.private_keys[identity.private_key.path].state is State.LOCKED
         and inventory.certificates[identity.certificate.path].value
     ]
     if locked:

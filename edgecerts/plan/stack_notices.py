@@ -18,7 +18,8 @@ def stack_notices(identity: Identity) -> Iterator[Remark]:
             message="Mbed TLS, and so most small devices, cannot use Ed25519; some verifiers refuse such authorities",
             hint="ec-p256 is understood by every TLS stack that was tried",
         )
-    if identity.kind is IdentityKind.BROKER and key.password is not None:
+    on_host = identity.request.password if identity.request is not None else None
+    if identity.kind is IdentityKind.BROKER and (key.password or on_host) is not None:
         yield Remark(
             code=NoticeCode.ENCRYPTED_BROKER_KEY.value,
             address=identity.address,

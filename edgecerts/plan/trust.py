@@ -16,6 +16,10 @@ def plan_trust(
     """Plans one copy. Copies are compared by the certificates in them, not by bytes, and in any order."""
     found = inventory.certificates[artifact.path]
     reasons = _reasons(artifact, inventory, issuer)
+    if found.state is State.ABSENT and any(entry.is_first for entry in plan.waiting):
+        # It goes to its host together with the certificate.
+        plan.keep(artifact)
+        return
     if str(artifact.address) in options.replace:
         reasons += (REPLACE,)
     if not reasons or (found.state is not State.ABSENT and (not issuer.judged or issuer.period is None)):

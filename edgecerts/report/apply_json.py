@@ -25,8 +25,10 @@ def render_apply_json(report: ApplyReport) -> str:
             **plan_document(report.plan, changes),
             "deliver": deliver_documents(report.deliver),
             "new_keys": list(report.new_keys),
+            "keys_elsewhere": [{"path": path, "file": str(file)} for path, file in report.key_files.items()],
             "new_authority": f"sha256:{report.new_authority}" if report.new_authority else None,
-            "recovered": report.recovered,
+            "recovered": list(report.recovered),
+            "unfinished": report.unfinished,
             "stale": remark_documents(report.stale),
             "left": [
                 {"address": str(change.address), "path": change.artifact.path, "action": change.action.value}

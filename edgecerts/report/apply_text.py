@@ -1,11 +1,14 @@
 """What `apply` did, as text for people: first and last a new authority, then files, then who must be given what."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from posixpath import basename
 
 from edgecerts.apply.report import ApplyReport, Status
-from edgecerts.plan.model import Action, Change, Delivery
+from edgecerts.desired.graph import PrivateKeyArtifact
+from edgecerts.manifest.model import PrivateKeySource
+from edgecerts.plan.model import Action, Change, Delivery, NoticeCode
 from edgecerts.report.change_lines import (
     MAX_IDENTITIES,
     Obstruction,
@@ -17,6 +20,7 @@ from edgecerts.report.change_lines import (
 from edgecerts.report.plan_text import remarks_block, summary_line
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
+from edgecerts.report.waiting_text import waiting_block
 
 MAX_DELIVERIES = 20
 
@@ -39,16 +43,20 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         output: the output folder as the user knows it.
     """
     if report.nothing_to_do:
-        return summary_line(report.plan) + "\n"
+        lines = [*waiting_block(report.plan.waiting, style), summary_line(report.plan)]
+        return "".join(f"{line}\n" for line in lines)
     lines = [*_recovered(report, style), *_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
     lines += remarks_block("Stale: the saved plan does not hold any more", report.stale, style, colour=Colour.RED)
     lines += _outcomes(report, style)
     lines += _left(report, style)
+    lines += waiting_block(report.plan.waiting, style)
     if report.count(Status.DONE):
-        lines += remarks_block("Notices", report.plan.notices, style)
+        lasting = (notice for notice in report.plan.notices if notice.code != NoticeCode.CA_IS_NEW)
+        lines += remarks_block("Notices", lasting, style)
     lines += _deliveries(report, style, output)
     lines += _new_keys(report, style)
+    lines += _unfinished(report, style)
     lines += style.bold(_summary(report, output))
     lines += _pin(report, style)
     return "".join(f"{line}\n" for line in lines)
@@ -57,8 +65,22 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
 def _recovered(report: ApplyReport, style: Style) -> Iterator[str]:
     if report.recovered:
         yield from style.wrap(
-            "An earlier apply was interrupted while it published. What it had begun was brought to its end first;"
-            " edgecerts status shows what is there."
+            "An earlier apply was interrupted while it published. What it had begun was brought to its end first."
+            " Deliver"
+            " these folders as a whole, and reload or restart what uses them:"
+            f" {printable(', '.join(report.recovered))}."
+        )
+        yield ""
+
+
+def _unfinished(report: ApplyReport, style: Style) -> Iterator[str]:
+    if report.unfinished is not None:
+        yield style.paint("Not brought to its end", Colour.RED)
+        yield from style.wrap(printable(report.unfinished), indent="  ", hanging="      ")
+        yield from style.wrap(
+            "What is listed as made is in its place. What it replaced is kept below .edgecerts; the next apply tidies"
+            " up, once that is mended.",
+            indent="  ",
         )
         yield ""
 
@@ -78,11 +100,34 @@ def _pin(report: ApplyReport, style: Style) -> Iterator[str]:
     if report.new_authority is None:
         return
     yield ""
+    key = next(artifact for artifact in _private_keys(report) if artifact.address.identity == "ca")
+    file = report.key_files.get(key.path)
+    named = printable(str(file)) if file is not None else key.path
+    if key.source is not None and file is None:
+        named = f"its private key, from {key.source}"
     yield from style.wrap(
-        "The authority is new. Back up ca/ca.key, and pin the authority, so that no other is ever accepted in"
+        f"The authority is new. Back up {named}, and pin the authority, so that no other is ever accepted in"
         " its place: in the manifest, under ca:, write"
     )
     yield f"  fingerprint: sha256:{report.new_authority}"
+    if key.source is not None and file is not None:
+        yield ""
+        yield from style.wrap(_next_place(key.source, named))
+
+
+def _private_keys(report: ApplyReport) -> Iterator[PrivateKeyArtifact]:
+    return (change.artifact for change in report.plan.changes if isinstance(change.artifact, PrivateKeyArtifact))
+
+
+def _next_place(source: PrivateKeySource, file: str) -> str:
+    """What becomes of a new authority's key file, so that the next run finds the key."""
+    if source.env is not None:
+        put = f"Give its text to later runs as {source}, for example as a secret of the CI system"
+    elif source.command is not None:
+        put = f"Put the key where {source} finds it"
+    else:
+        put = f"Later runs read it from {source}"
+    return f"{put}; then keep no copy of {file} but the backup and that one."
 
 
 def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
@@ -117,26 +162,39 @@ def _left(report: ApplyReport, style: Style) -> Iterator[str]:
 
 def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
     for delivery in report.deliver[:MAX_DELIVERIES]:
-        yield from _delivery_lines(delivery, style, output)
+        yield from _delivery_lines(delivery, style, output, report.key_files)
     if len(report.deliver) > MAX_DELIVERIES:
         yield f"... and {len(report.deliver) - MAX_DELIVERIES:,} more to deliver; --format json has them all"
         yield ""
 
 
-def _delivery_lines(delivery: Delivery, style: Style, output: str) -> Iterator[str]:
+def _delivery_lines(delivery: Delivery, style: Style, output: str, key_files: Mapping[str, Path]) -> Iterator[str]:
     kind, _, name = delivery.address.partition("/")
     host = f" ({delivery.host})" if delivery.host != name else ""
     yield style.paint(f"Deliver to {kind} {name}{host}", Colour.BOLD)
     folder = delivery.files[0].rpartition("/")[0]
     names = [basename(path) for path in delivery.files]
     yield from style.wrap(f"from {output}/{folder}: {', '.join(names)}", indent="  ", hanging="      ")
+    elsewhere = [path for path in key_files if path.rpartition("/")[0] == folder]
+    for path in elsewhere:
+        text = f"from {printable(str(key_files[path].parent))}: {basename(path)}"
+        yield from style.wrap(text, indent="  ", hanging="      ")
+    names = [*map(basename, elsewhere), *names]
     yield from style.wrap(_installation(kind, names), indent="  ", hanging="      ")
-    key = "new" if delivery.key_changed else "unchanged"
     trust = "new" if delivery.trust_changed else "unchanged"
-    yield f"  private key: {key}; trust (ca.pem): {trust}"
+    words = f"private key: {_key_words(delivery)}; trust (ca.pem): {trust}"
+    yield from style.wrap(words, indent="  ", hanging="      ")
     if kind == "broker":
         yield from style.wrap(_activation(delivery, names), indent="  ", hanging="      ")
     yield ""
+
+
+def _key_words(delivery: Delivery) -> str:
+    if not delivery.key_on_host:
+        return "new" if delivery.key_changed else "unchanged"
+    if not delivery.key_changed:
+        return "on its host"
+    return f"the new one on its host, which edgecerts request {delivery.address} there puts in its place"
 
 
 def _installation(kind: str, names: list[str]) -> str:
@@ -157,7 +215,7 @@ def _new_keys(report: ApplyReport, style: Style) -> Iterator[str]:
         return
     yield style.paint("New private keys, which exist only here", Colour.BOLD)
     for path in report.new_keys[:MAX_IDENTITIES]:
-        yield f"  {path}"
+        yield f"  {printable(str(report.key_files.get(path, path)))}"
     if len(report.new_keys) > MAX_IDENTITIES:
         yield f"  ... and {len(report.new_keys) - MAX_IDENTITIES:,} more; --format json has them all"
     yield ""
@@ -174,4 +232,7 @@ def _summary(report: ApplyReport, output: str) -> str:
             parts.append(f"{count:,} {status}")
     if report.stale:
         parts.append(f"{len(report.stale):,} stale")
-    return f"Done: {', '.join(parts)}." if len(parts) == 1 else f"Not all done: {', '.join(parts)}."
+    verdict = "Done" if len(parts) == 1 else "Not all done"
+    if report.plan.waiting:
+        parts.append(f"{len(report.plan.waiting):,} waiting")
+    return f"{verdict}: {', '.join(parts)}."

@@ -32,6 +32,9 @@ _MOST_REASONS = 10
 """More reasons of one file than this are counted; only the log ever has so many."""
 
 _ENDS = {ReasonCode.EXPIRED: "ended on", ReasonCode.NEAR_EXPIRY: "is due, ends on"}
+_REQUESTS = frozenset({ReasonCode.REQUESTED, ReasonCode.REQUEST_CHANGED})
+"""Their new key is shown whole: two people compare it, one here and one at the host."""
+
 _DEFECTS = frozenset({ReasonCode.CORRUPT, ReasonCode.NOT_ACCEPTABLE})
 
 
@@ -150,10 +153,17 @@ def explain_reason(reason: Reason) -> ReasonRow:
         return ReasonRow(code=code, words=_ENDS[reason.code], values=(("", _text(reason.before)),))
     if reason.code in _DEFECTS:
         return ReasonRow(code=code, words=_text(reason.before))
+    if reason.code in _REQUESTS and reason.after is not None:
+        return ReasonRow(code=code, words=f"{printable(reason.field or '')}:", values=_requested_key(reason))
     words = f"{reason.field}:" if reason.field else ""
     if reason.before is None and reason.after is None:
         return ReasonRow(code=code, words=words.removesuffix(":"))
     return ReasonRow(code=code, words=words, values=_compare(reason.before, reason.after))
+
+
+def _requested_key(reason: Reason) -> tuple[tuple[str, str], ...]:
+    new = printable(str(reason.after))
+    return (("", new),) if reason.before is None else (("", _text(reason.before)), ("->", new))
 
 
 def _compare(before: Value, after: Value) -> tuple[tuple[str, str], ...]:

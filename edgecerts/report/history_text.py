@@ -31,6 +31,8 @@ WHY: Mapping[str, str] = {
     ReasonCode.REPLACE_REQUESTED: "--replace asked for it",
     ReasonCode.NOT_ACCEPTABLE: "TLS stacks refuse the one before",
     ReasonCode.NOT_IN_LOG: "it was here, and not in the log",
+    ReasonCode.REQUESTED: "its host had sent a request",
+    ReasonCode.REQUEST_CHANGED: "its host had sent a request for another key",
 }
 """Why a certificate was made, looking back; a code that is not here stands for itself."""
 

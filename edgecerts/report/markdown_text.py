@@ -26,6 +26,11 @@ def code(text: str) -> str:
     return _span(_cut(printable(text), MAX_VALUE))
 
 
+def command(text: str) -> str:
+    """A line for a shell as a code span: whole, because half of it is another command."""
+    return _span(printable(text))
+
+
 def prose(text: str) -> str:
     """A sentence, with everything in code spans that is more than words."""
     pieces = _PIECE.findall(_cut(printable(text), 2 * MAX_VALUE))

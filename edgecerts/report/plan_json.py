@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from edgecerts.plan.model import Change, Delivery, Need, Plan, Reason, Remark, Value, rfc3339
+from edgecerts.plan.model import Change, Delivery, Plan, Reason, Remark, Value, rfc3339
+from edgecerts.plan.need import Need
+from edgecerts.plan.waiting import Waiting
 
 FORMAT_VERSION = 1
 
@@ -26,7 +28,7 @@ def plan_document(plan: Plan, changes: list[Document]) -> Document:
         "hazards": remark_documents(plan.hazards),
         "allowed": sorted(plan.allowed),
         "blocked": remark_documents(plan.blocked),
-        "waiting": [],
+        "waiting": [_waiting(entry) for entry in plan.waiting],
         "notices": remark_documents(plan.notices),
         "needs": [_need(need) for need in plan.needs],
         "unmanaged": list(plan.unmanaged),
@@ -56,6 +58,7 @@ def deliver_documents(deliveries: Iterable[Delivery]) -> list[Document]:
             "host": delivery.host,
             "files": list(delivery.files),
             "key_changed": delivery.key_changed,
+            "key_on_host": delivery.key_on_host,
             "trust_changed": delivery.trust_changed,
             "restart": delivery.restart,
         }
@@ -90,6 +93,16 @@ def remark_documents(remarks: Iterable[Remark]) -> list[Document]:
         {"code": remark.code, "address": remark.address, "message": remark.message, "hint": remark.hint}
         for remark in remarks
     ]
+
+
+def _waiting(waiting: Waiting) -> Document:
+    return {
+        "code": waiting.code.value,
+        "address": waiting.address,
+        "message": waiting.message,
+        "hint": waiting.hint,
+        "command": waiting.command,
+    }
 
 
 def _need(need: Need) -> Document:

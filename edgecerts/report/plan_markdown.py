@@ -5,15 +5,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from posixpath import basename
 
 from edgecerts.plan.model import Action, Delivery, HazardCode, Plan, Remark
+from edgecerts.plan.waiting import Waiting
 from edgecerts.report.change_rows import IdentityRows, ReasonRow, build_row, group_changes, join_values
-from edgecerts.report.markdown_text import code, html_code, prose
+from edgecerts.report.markdown_text import code, command, html_code, prose
 from edgecerts.report.style import plural
+from edgecerts.report.waiting_text import MANY, MOST_COMMANDS, TITLE, WITHOUT_EDGECERTS
 
 MAX_LENGTH = 60_000
 """Characters. GitHub refuses a comment of more than 65,536 ("Body is too long"); the rest is for what a CI job adds."""
 
 _LIST_LENGTH = MAX_LENGTH // 10
-"""What each of the lists beside the changes may use; there are seven of them."""
+"""What each of the lists beside the changes may use; there are eight of them."""
 
 _MOST_ADDRESSES = 6
 """Of which the same is said; more are counted."""
@@ -35,6 +37,7 @@ def render_plan_markdown(plan: Plan, *, output: str) -> str:
     head += _obstacles(plan)
     head += _summary(plan)
     tail = [
+        *_folded(TITLE, _waiting(plan.waiting), lead=MANY if len(plan.waiting) > MOST_COMMANDS else None),
         *_folded("apply will need", [prose(str(need)) for need in plan.needs]),
         *_folded("What hosts must be given after apply", [_delivery(delivery) for delivery in plan.deliver]),
         *_folded("Notices", _remarks(plan.notices)),
@@ -52,7 +55,8 @@ def _verdict(plan: Plan) -> str:
     parts = [f"{plural(len(plan.pending), 'file')} to change"] if plan.pending else []
     parts += [f"{len(plan.refused):,} refused"] if plan.refused else []
     parts += [f"{len(plan.blocked):,} blocked"] if plan.blocked else []
-    return ", ".join(parts) or f"nothing to do, {plural(len(plan.settled), 'file')} as declared"
+    parts = parts or [f"nothing to do, {plural(plan.summary[Action.NO_OP.value], 'file')} as declared"]
+    return ", ".join([*parts, *([f"{len(plan.waiting):,} waiting"] if plan.waiting else [])])
 
 
 def _origin(plan: Plan, output: str) -> str:
@@ -88,13 +92,15 @@ def _summary(plan: Plan) -> Iterator[str]:
     """How many files of each action there are; those that stay are only counted here."""
     counts = plan.summary
     unchanged, blocked = counts.pop(Action.NO_OP.value), counts.pop("blocked")
+    waiting = counts.pop("waiting")
     if not any(counts.values()) and not blocked:
         return
     yield from ("| action | | files |", "|---|---|--:|")
     for action in Action:
         if counts.get(action.value):
             yield f"| {action} | {code(action.symbol)} | {counts[action.value]:,} |"
-    for words, count in (("refused, of these", len(plan.refused)), ("blocked", blocked), ("unchanged", unchanged)):
+    others = (("refused, of these", len(plan.refused)), ("blocked", blocked), ("waiting", waiting))
+    for words, count in (*others, ("unchanged", unchanged)):
         if count:
             yield f"| {words} | | {count:,} |"
     yield ""
@@ -149,18 +155,31 @@ def _reason(reason: ReasonRow) -> str:
     return f"{reason.code}: {words}" if words else reason.code
 
 
+def _waiting(waiting: tuple[Waiting, ...]) -> list[str]:
+    """Each with what to run on its host; of many, only what is waited for."""
+    if len(waiting) > MOST_COMMANDS:
+        return [f"{code(entry.address)}: {prose(entry.message)}" for entry in waiting]
+    return [
+        f"{code(entry.address)}: {prose(entry.message)}<br>→ {prose(entry.hint)}"
+        f"<br>→ {WITHOUT_EDGECERTS} {command(entry.command)}"
+        for entry in waiting
+    ]
+
+
 def _delivery(delivery: Delivery) -> str:
     files = ", ".join(code(basename(path)) for path in delivery.files)
     host = f" ({code(delivery.host)})" if delivery.host != delivery.address.partition("/")[2] else ""
+    key = ", for the new key on that host" if delivery.key_on_host and delivery.key_changed else ""
     is_broker = delivery.address.startswith("broker/")
     then = f"; then {'restart' if delivery.restart else 'reload'} the broker" if is_broker else ""
-    return f"{code(delivery.address)}{host}: {files}{then}"
+    return f"{code(delivery.address)}{host}: {files}{key}{then}"
 
 
-def _folded(title: str, items: list[str]) -> Iterator[str]:
-    """A list behind a fold; nothing where it is empty."""
+def _folded(title: str, items: list[str], *, lead: str | None = None) -> Iterator[str]:
+    """A list behind a fold, perhaps with a sentence before it; nothing where it is empty."""
     if items:
         yield from ("<details>", f"<summary>{title} ({len(items):,})</summary>", "")
+        yield from (prose(lead), "") if lead else ()
         yield from (*_list(items), "", "</details>", "")
 
 

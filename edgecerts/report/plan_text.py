@@ -14,6 +14,7 @@ from edgecerts.report.change_lines import (
 )
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
+from edgecerts.report.waiting_text import waiting_block
 
 MAX_REMARKS = 40
 """More remarks of one kind than this are counted; `--format json` has all of them."""
@@ -32,6 +33,7 @@ def render_plan_text(plan: Plan, *, style: Style, output: str, show_all: bool = 
     lines = [*style.wrap(printable(title)), ""]
     lines += _hazards(plan, style)
     lines += _changes(plan, style, show_all=show_all)
+    lines += waiting_block(plan.waiting, style)
     lines += _needs(plan, style)
     lines += remarks_block("Notices", plan.notices, style)
     lines += _unmanaged(plan, style)
@@ -43,13 +45,14 @@ def summary_line(plan: Plan) -> str:
     """The last line: how many changes of each kind there are."""
     counts = plan.summary
     unchanged = counts.pop(Action.NO_OP.value)
-    blocked = counts.pop("blocked")
+    blocked, waiting = counts.pop("blocked"), counts.pop("waiting")
     pending = [f"{count:,} to {action}" for action, count in counts.items() if count]
     if not pending and not blocked:
-        return f"Nothing to do: {plural(unchanged, 'file')} as declared."
+        return f"Nothing to do: {plural(unchanged, 'file')} as declared{f', {waiting:,} waiting' if waiting else ''}."
     parts = pending or ["nothing to make"]
     parts.append(f"{unchanged:,} unchanged")
     parts.append(f"{blocked:,} blocked")
+    parts += [f"{waiting:,} waiting"] if waiting else []
     refused = f"; apply refuses {len(plan.refused):,} of these" if plan.refused else ""
     return f"Plan: {', '.join(parts)}{refused}."
 

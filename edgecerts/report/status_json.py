@@ -15,8 +15,9 @@ def render_status_json(status: Status) -> str:
             "created_at": rfc3339(status.created_at),
             "manifest": status.manifest,
             "within": format_duration(status.within) if status.within is not None else None,
+            "fail_on": sorted(state.value for state in status.fail_on),
             "next_to_end": _next_to_end(first) if first is not None else None,
-            "identities": [_row(row) for row in status.rows],
+            "identities": [_row(row, is_finding=status.is_finding(row.state)) for row in status.rows],
             "folder": remark_documents(status.folder),
             "notices": remark_documents(status.notices),
             "unmanaged": [
@@ -43,14 +44,14 @@ def _next_to_end(row: StatusRow) -> Document:
     }
 
 
-def _row(row: StatusRow) -> Document:
+def _row(row: StatusRow, *, is_finding: bool) -> Document:
     certificate = row.certificate
     return {
         "address": row.address,
         "kind": row.kind.value,
         "common_name": row.common_name,
         "state": row.state.value,
-        "finding": row.state.is_finding,
+        "finding": is_finding,
         "key": row.key.value,
         "key_type": certificate.key_type if certificate else None,
         "issuer": certificate.issuer if certificate else None,

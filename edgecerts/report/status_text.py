@@ -90,7 +90,7 @@ def _table(status: Status, style: Style) -> Iterator[str]:
     yield style.paint(" " * len(_MARK) + "".join(heading), Colour.DIM)
     for row, cells in zip(shown, lines, strict=True):
         colour = _COLOURS[row.state]
-        mark = style.paint(_MARK, colour) if row.state.is_finding else " " * len(_MARK)
+        mark = style.paint(_MARK, colour) if status.is_finding(row.state) else " " * len(_MARK)
         yield mark + "".join(cells[:-1]) + style.paint(cells[-1], colour)
         if row.certificate is not None and row.certificate.issuer != issuer:
             yield from style.wrap(printable(f"issued by {row.certificate.issuer}"), indent="    ", hanging="      ")
@@ -181,10 +181,16 @@ def _unmanaged(status: Status, style: Style) -> Iterable[str]:
 
 def _summary(status: Status) -> str:
     counts = status.summary
-    found = [f"{counts[state.value]:,} {state}" for state in IdentityState if counts[state.value] and state.is_finding]
+    found = [
+        f"{counts[state.value]:,} {state}"
+        for state in IdentityState
+        if counts[state.value] and status.is_finding(state)
+    ]
     found += [f"{len(status.folder):,} about the folder"] if status.folder else []
     fine = [
-        f"{counts[state.value]:,} {state}" for state in IdentityState if counts[state.value] and not state.is_finding
+        f"{counts[state.value]:,} {state}"
+        for state in IdentityState
+        if counts[state.value] and not status.is_finding(state)
     ]
     rest = f"; {', '.join(fine)}" if found and fine else ", ".join(fine)
     if not found:

@@ -74,6 +74,9 @@ def digest_declared(declared: object) -> str:
 def _certificate_files(identity: Identity, inventory: Inventory) -> Iterable[Any]:
     path = identity.certificate.path
     yield [path, _certificates(inventory.certificates[path])]
+    if identity.request is not None:
+        request = inventory.requests[identity.request.path]
+        yield [identity.request.path, request.state.value, request.value.spki_sha256 if request.value else None]
     if identity.trust is not None:
         path = identity.trust.path
         # A copy is the same in whatever order its certificates stand.

@@ -181,9 +181,11 @@ def _find_appeared(fresh: Plan, saved: SavedPlan) -> dict[str, list[Remark]]:
 
 def _find_difference(saved: SavedChange, fresh: Change) -> str | None:
     """How a saved change differs from the fresh one of its address. Dates are not compared: the clock moves them."""
-    if fresh.action is not saved.action:
+    # The log's file is that of the year, and whether that is there yet does not matter.
+    is_log = fresh.address == LOG_ADDRESS
+    if fresh.action is not saved.action and not is_log:
         return f"{saved.action} was saved, and it would be {fresh.action} now"
-    if fresh.artifact.path != saved.path:
+    if fresh.artifact.path != saved.path and not is_log:
         return f"it was saved for another file than {fresh.artifact.path}"
     if [_comparable(reason) for reason in fresh.reasons] != [_comparable(reason) for reason in saved.reasons]:
         return f"{saved.action} was saved for other reasons than it would have now"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from posixpath import basename
 
-from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact
+from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact, identity_of
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -14,6 +14,7 @@ from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
 from edgecerts.plan.model import Action, Change, HazardCode, NoticeCode, Plan, ReasonCode, Remark
+from edgecerts.plan.waiting import Waiting
 from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.status.model import (
     CertificateSummary,
@@ -44,16 +45,18 @@ _MENDED = {
 _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
 """Notices of a plan that say why an identity is in its state."""
 
+_NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
+
 FOLDER_FILES = "folder-files"
 
 SHOWN = frozenset(
     code.value
     for code in (
         NoticeCode.CA_ENDS_SOON,
+        NoticeCode.CA_KEY_UNUSED,
         NoticeCode.NOT_JUDGED,
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
-        NoticeCode.INTERRUPTED,
         NoticeCode.FOLDER_GROUP_WRITABLE,
         NoticeCode.MODES_NOT_KEPT,
         NoticeCode.UNREADABLE,
@@ -62,7 +65,13 @@ SHOWN = frozenset(
 """Notices of a plan that are about what exists, and not about what is planned."""
 
 FOLDER_FINDINGS = frozenset(
-    code.value for code in (NoticeCode.INSECURE_FOLDER, NoticeCode.LOG_UNREADABLE, NoticeCode.LOG_CONTRADICTION)
+    code.value
+    for code in (
+        NoticeCode.INTERRUPTED,
+        NoticeCode.INSECURE_FOLDER,
+        NoticeCode.LOG_UNREADABLE,
+        NoticeCode.LOG_CONTRADICTION,
+    )
 )
 """Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
 
@@ -78,6 +87,7 @@ class _Context:
     blocked: Mapping[str, list[Remark]]
     refusals: Mapping[str, list[Remark]]
     notices: Mapping[str, list[Remark]]
+    waiting: Mapping[str, list[Waiting]]
     pending: frozenset[Address]
     insecure: bool
     tracked: Tracked
@@ -92,6 +102,7 @@ def build_status(
     *,
     now: datetime,
     within: timedelta | None = None,
+    fail_on: frozenset[IdentityState] = frozenset(),
     tracked: Tracked = None,
 ) -> Status:
     """Says how everything is that should exist.
@@ -102,6 +113,7 @@ def build_status(
         plan: made from both for the same `now`, without options.
         now: the one moment of this run, in UTC.
         within: certificates that end within this time are findings, too.
+        fail_on: identities in these states are findings, too.
         tracked: the `PRIVATE_FILES` that git has.
 
     Returns:
@@ -112,6 +124,7 @@ def build_status(
         created_at=now,
         manifest=plan.manifest,
         within=within,
+        fail_on=fail_on,
         rows=tuple(_build_row(identity, context) for identity in graph.identities),
         folder=(
             *(remark for remark in plan.blocked if remark.address.startswith("folder/")),
@@ -143,6 +156,7 @@ def _build_context(
         blocked=_by_identity(plan.blocked),
         refusals=_by_identity(plan.refusals),
         notices=_by_identity(plan.notices),
+        waiting=_waiting_by_identity(plan.waiting),
         pending=frozenset(change.address for change in plan.pending),
         insecure=any(hazard.code == HazardCode.INSECURE_FOLDER.value for hazard in plan.refusals),
         tracked=tracked,
@@ -160,6 +174,13 @@ def _by_identity(remarks: Iterable[Remark]) -> Mapping[str, list[Remark]]:
     return found
 
 
+def _waiting_by_identity(waiting: Iterable[Waiting]) -> Mapping[str, list[Waiting]]:
+    found = defaultdict(list)
+    for entry in waiting:
+        found[identity_of(entry.address)].append(entry)
+    return found
+
+
 def _build_row(identity: Identity, context: _Context) -> StatusRow:
     look = _look(identity, context)
     state = find_state(look)
@@ -174,7 +195,7 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
         certificate=_summarise(look.facts, context.now) if look.facts else None,
         reasons=look.reasons,
         remarks=remarks,
-        hint=_hint(look, remarks, {change.action for change in pending}, insecure=context.insecure),
+        hint=_hint(look, remarks, pending, insecure=context.insecure),
     )
 
 
@@ -187,7 +208,8 @@ def _look(identity: Identity, context: _Context) -> Look:
     reasons += [entry for entry in by_date if entry not in reasons]
     return Look(
         identity=identity,
-        key=inventory.private_keys[identity.private_key.path],
+        # What lies in the place of a key that comes from elsewhere is nobody's key.
+        key=_NOT_HERE if identity.private_key.source is not None else inventory.private_keys[identity.private_key.path],
         certificate=certificate,
         trust=inventory.certificates[identity.trust.path] if identity.trust else None,
         authority=context.authority,
@@ -195,6 +217,7 @@ def _look(identity: Identity, context: _Context) -> Look:
         reasons=tuple(reasons),
         blocked=tuple(context.blocked.get(identity.address, ())),
         refusals=tuple(context.refusals.get(identity.address, ())),
+        waiting=tuple(context.waiting.get(identity.address, ())),
         key_tracked=is_key_tracked(
             identity.private_key.path, inventory.private_keys[identity.private_key.path], context.tracked
         ),
@@ -217,9 +240,12 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
     return tuple(FileReason(path=identity.certificate.path, reason=reason) for reason in check_expiry(given))
 
 
-def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Action], *, insecure: bool) -> str | None:
+def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Change], *, insecure: bool) -> str | None:
     """What the next apply does; or where to look, where nothing else says so."""
-    mended = next((hint for action, hint in _MENDED.items() if action in pending), None)
+    if any(change.action is Action.REKEY and change.issuance is not None for change in pending):
+        return "edgecerts apply certifies the key that its host has requested"
+    actions = {change.action for change in pending}
+    mended = next((hint for action, hint in _MENDED.items() if action in actions), None)
     if mended is None and (look.stuck or not look.judged) and all(remark.hint is None for remark in remarks):
         return f"look at {'the folder' if insecure else 'ca'} first: until that is mended, nothing else is"
     return mended
@@ -232,6 +258,8 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
         if (remark.code, remark.message) not in said:
             said.add((remark.code, remark.message))
             yield remark
+    for entry in look.waiting:
+        yield Remark(code=entry.code.value, address=entry.address, message=entry.message, hint=entry.hint)
     if look.key_tracked:
         yield remark_on_key(look.identity)
     address, facts = look.identity.address, look.facts
@@ -242,7 +270,8 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
             code=NoticeCode.KEY_NOT_HERE.value,
             address=address,
             message=f"{look.identity.private_key.path} is not here, so nothing can be signed here",
-            hint="look where it is kept, or bring it back from the backup",
+            hint="look where it is kept, or bring it back from the backup; if it is kept elsewhere on purpose, write"
+            " private_key: {offline: true} under ca",
         )
     if facts is not None and is_early(look):
         yield Remark(
@@ -270,13 +299,18 @@ def _renewal_hint(identity: Identity, facts: CertificateFacts) -> str:
 def _key_place(
     identity: Identity, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
 ) -> KeyPlace:
-    held = identity.private_key.held
+    artifact, held = identity.private_key, identity.private_key.held
+    if artifact.source is not None:
+        return KeyPlace.SUPPLIED
     if key.state is State.ABSENT:
         if held is KeyHeld.CSR:
             return KeyPlace.ON_HOST
-        # A key that was never made has not been delivered either.
-        delivered = held is KeyHeld.DELIVERED and certificate.state is not State.ABSENT
-        return KeyPlace.DELIVERED if delivered else KeyPlace.NOT_HERE
+        # A key that was never made has not been taken anywhere either.
+        if certificate.state is State.ABSENT:
+            return KeyPlace.NOT_HERE
+        if artifact.offline:
+            return KeyPlace.OFFLINE
+        return KeyPlace.DELIVERED if held is KeyHeld.DELIVERED else KeyPlace.NOT_HERE
     places = {State.PRESENT: KeyPlace.HERE, State.LOCKED: KeyPlace.LOCKED, State.UNREADABLE: KeyPlace.DAMAGED}
     return places[key.state]
 

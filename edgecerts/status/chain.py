@@ -14,6 +14,7 @@ from edgecerts.pki.certificate_facts import CertificateFacts, is_issued_by
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.identity_plan import RENEWAL
 from edgecerts.plan.model import BlockCode, HazardCode, ReasonCode, Remark
+from edgecerts.plan.waiting import Waiting
 from edgecerts.status.model import FileReason, IdentityState
 
 _ISSUER = frozenset({ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
@@ -31,6 +32,7 @@ class Look:
         judged: whether it is known which authority is here.
         reasons: of all its files, with those that the dates alone give.
         blocked, refusals: the plan's remarks about this identity.
+        waiting: what its host has to send first.
         key_tracked: git has the private key, and it is not encrypted.
         stuck: something would have to change, and apply would not do it.
         within: how early an end is a finding; None for no more than its renewal window.
@@ -45,6 +47,7 @@ class Look:
     reasons: tuple[FileReason, ...]
     blocked: tuple[Remark, ...]
     refusals: tuple[Remark, ...]
+    waiting: tuple[Waiting, ...]
     key_tracked: bool
     stuck: bool
     now: datetime
@@ -67,19 +70,21 @@ def find_state(look: Look) -> IdentityState:
     return next((state for state, check in CHAIN if check(look)), IdentityState.OK)
 
 
-def is_waiting(look: Look) -> bool:
-    """Its host has not sent a request yet, so there is nothing to certify."""
-    return look.identity.private_key.held is KeyHeld.CSR and look.certificate.state is State.ABSENT
-
-
 def is_damaged(look: Look) -> bool:
-    """A file is there and cannot be read."""
-    return State.UNREADABLE in (look.key.state, look.certificate.state, look.trust.state if look.trust else None)
+    """A file is there and cannot be read. A key that lies here although it is its host's is none of ours."""
+    key = look.key.state if look.identity.request is None else None
+    return State.UNREADABLE in (key, look.certificate.state, look.trust.state if look.trust else None)
 
 
 def is_missing(look: Look) -> bool:
-    """The certificate, or the `ca.pem` that goes with it, is not there."""
+    """The certificate, or the `ca.pem` that goes with it, is not there, and only `apply` is needed to make it."""
+    if any(entry.is_first for entry in look.waiting) or (look.facts is None and _is_refused(look)):
+        return False
     return State.ABSENT in (look.certificate.state, look.trust.state if look.trust else None)
+
+
+def _is_refused(look: Look) -> bool:
+    return any(remark.code == BlockCode.REQUEST_REFUSED.value for remark in look.blocked)
 
 
 def is_expired(look: Look) -> bool:
@@ -126,7 +131,9 @@ def is_blocked(look: Look) -> bool:
 
 def is_keyless(look: Look) -> bool:
     """The private key should be here and is not."""
-    return look.key.state is State.ABSENT and look.identity.private_key.held is KeyHeld.HERE
+    artifact = look.identity.private_key
+    declared = artifact.held is not KeyHeld.HERE or artifact.offline or artifact.source is not None
+    return look.key.state is State.ABSENT and not declared
 
 
 def is_changed(look: Look) -> bool:
@@ -146,12 +153,16 @@ def is_ending(look: Look) -> bool:
 
 def is_unjudged(look: Look) -> bool:
     """Which authority is here cannot be said, so only the dates of what it issued were checked."""
-    return not look.judged and look.trust is not None
+    return not look.judged and look.trust is not None and look.facts is not None
+
+
+def is_waiting(look: Look) -> bool:
+    """Its host has to send a request first; until then nothing can be certified, or not as declared."""
+    return bool(look.waiting)
 
 
 CHAIN: tuple[tuple[IdentityState, Check], ...] = (
     (IdentityState.DAMAGED, is_damaged),
-    (IdentityState.WAITING, is_waiting),
     (IdentityState.MISSING, is_missing),
     (IdentityState.EXPIRED, is_expired),
     (IdentityState.EARLY, is_early),
@@ -164,4 +175,5 @@ CHAIN: tuple[tuple[IdentityState, Check], ...] = (
     (IdentityState.DUE, is_due),
     (IdentityState.ENDING, is_ending),
     (IdentityState.UNJUDGED, is_unjudged),
+    (IdentityState.WAITING, is_waiting),
 )

@@ -35,7 +35,7 @@ class IdentityState(enum.StrEnum):
 
     @property
     def is_finding(self) -> bool:
-        """Whether `status` ends with 3 because of it."""
+        """Whether `status` ends with 3 because of it, without being asked to."""
         return self not in (IdentityState.UNJUDGED, IdentityState.WAITING, IdentityState.OK)
 
 
@@ -43,7 +43,8 @@ class IdentityState(enum.StrEnum):
 class KeyPlace(enum.StrEnum):
     """Where an identity's private key is, as far as it can be seen from outside.
 
-    `LOCKED` is encrypted, or not readable by this user. `DELIVERED` and `ON_HOST` are not here, as declared.
+    `LOCKED` is encrypted, or not readable by this user. `DELIVERED`, `ON_HOST` and, for an authority, `SUPPLIED` and
+    `OFFLINE` are not here, as declared.
     """
 
     HERE = "here"
@@ -51,6 +52,8 @@ class KeyPlace(enum.StrEnum):
     DAMAGED = "damaged"
     DELIVERED = "delivered"
     ON_HOST = "on-host"
+    SUPPLIED = "supplied"
+    OFFLINE = "offline"
     NOT_HERE = "not-here"
 
 
@@ -128,6 +131,7 @@ class Status:
         created_at: the `now` of the run, in UTC.
         manifest: the manifest's name as the user wrote it.
         within: certificates that end within this time are findings, too; None asks for no more than their own windows.
+        fail_on: states that are findings because that was asked for.
         rows: one for each identity, in the order of the manifest.
         folder: findings about the folder's own files.
         notices: what is no finding and should be known.
@@ -137,6 +141,7 @@ class Status:
     created_at: datetime
     manifest: str
     within: timedelta | None
+    fail_on: frozenset[IdentityState]
     rows: tuple[StatusRow, ...]
     folder: tuple[Remark, ...]
     notices: tuple[Remark, ...]
@@ -144,7 +149,11 @@ class Status:
 
     @property
     def findings(self) -> tuple[StatusRow, ...]:
-        return tuple(row for row in self.rows if row.state.is_finding)
+        return tuple(row for row in self.rows if self.is_finding(row.state))
+
+    def is_finding(self, state: IdentityState) -> bool:
+        """Whether identities in this state are findings, by themselves or because that was asked for."""
+        return state.is_finding or state in self.fail_on
 
     @property
     def next_to_end(self) -> tuple[StatusRow, ...]:

@@ -9,6 +9,7 @@ from edgecerts.observed.repository import Unknown
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.folder_checks import FOLDER, name_some
 from edgecerts.plan.model import Remark
+from edgecerts.plan.waiting import on_host
 
 
 @enum.unique
@@ -35,7 +36,9 @@ def remark_on_key(identity: Identity) -> Remark:
     """The finding about an identity whose key git has."""
     path = identity.private_key.path
     then = f"have a new key made, because the history keeps this one: --replace {identity.address}"
-    if identity.trust is None:
+    if identity.request is not None:
+        then = f"have a new key made, because the history keeps this one, {on_host(identity, new_key=True)}"
+    elif identity.trust is None:
         then = "plan another authority, because the history keeps this key (ca.also_trust eases the change)"
     return _remark(identity.address, path, then)
 

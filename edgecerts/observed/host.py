@@ -1,0 +1,81 @@
+"""What lies on the host of one identity: its private key, the next one, its request and its certificates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edgecerts.desired.host import HostPlaces, Place
+from edgecerts.errors import InvalidCertificateError, InvalidKeyError
+from edgecerts.observed.folder_reader import FolderReader, NotReadableError
+from edgecerts.observed.inventory import Observed, State
+from edgecerts.observed.requests import observe_request
+from edgecerts.pki.certificate_facts import parse_certificates
+from edgecerts.pki.certificate_requests import RequestFacts
+from edgecerts.pki.private_keys import is_encrypted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyFile:
+    """A private key file that was read and not opened.
+
+    Attributes:
+        mode: its permission bits.
+        encrypted: it needs a password.
+    """
+
+    data: bytes = field(repr=False)
+    mode: int
+    encrypted: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostFiles:
+    """The files of one identity on its host.
+
+    Attributes:
+        unfinished: a run that was killed left a key that it had not given its name yet, or not only that.
+        certified: by the place of each certificate that is there the SHA-256 of its public key; None where that cannot
+            be read.
+    """
+
+    key: Observed[KeyFile]
+    next_key: Observed[KeyFile]
+    unfinished: bool
+    request: Observed[RequestFacts]
+    certified: Mapping[Place, str | None]
+
+
+def scan_host(places: HostPlaces) -> HostFiles:
+    """Reads the files of one identity. Nothing that lies there makes this raise."""
+    found = {place: _read_certified_key(place) for place in places.certificates}
+    return HostFiles(
+        key=_read_key_file(places.key),
+        next_key=_read_key_file(places.next_key),
+        unfinished=_read_key_file(places.new_key).state is not State.ABSENT,
+        request=observe_request(FolderReader(places.request.root), places.request.path),
+        certified={place: key.value for place, key in found.items() if key.state is not State.ABSENT},
+    )
+
+
+def _read_key_file(place: Place) -> Observed[KeyFile]:
+    try:
+        found = FolderReader(place.root).read(place.path)
+        if found is None:
+            return Observed(state=State.ABSENT)
+        key = KeyFile(data=found.data, mode=found.mode, encrypted=is_encrypted(found.data))
+        return Observed(state=State.PRESENT, value=key)
+    except NotReadableError as error:
+        return Observed(state=State.UNREADABLE, problem=error.problem)
+    except InvalidKeyError as error:
+        return Observed(state=State.UNREADABLE, problem=error.message, damaged=True)
+
+
+def _read_certified_key(place: Place) -> Observed[str]:
+    try:
+        found = FolderReader(place.root).read(place.path)
+        if found is None:
+            return Observed(state=State.ABSENT)
+        return Observed(state=State.PRESENT, value=parse_certificates(found.data)[0].spki_sha256)
+    except NotReadableError as error:
+        return Observed(state=State.UNREADABLE, problem=error.problem)
+    except InvalidCertificateError as error:
+        return Observed(state=State.UNREADABLE, problem=error.message, damaged=True)

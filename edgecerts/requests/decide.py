@@ -1,0 +1,151 @@
+"""What a host has to do so that it has a private key and a request that says what is declared. Pure."""
+
+import stat
+from collections.abc import Iterator
+
+from edgecerts.desired.graph import Identity
+from edgecerts.desired.host import HostPlaces, Place
+from edgecerts.errors import InvalidKeyError
+from edgecerts.observed.host import HostFiles, KeyFile
+from edgecerts.observed.inventory import Observed, State
+from edgecerts.pki.certificate_requests import RequestFacts
+from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.plan.model import Remark
+from edgecerts.plan.request_checks import unusable_requested_key
+from edgecerts.requests.model import Decision, KeyStep, RequestNotice, RequestStep
+
+
+def choose_key(places: HostPlaces, files: HostFiles, *, rekey: bool) -> tuple[Place, Observed[KeyFile]] | None:
+    """The private key that has to be opened to decide, or None. One that is asked to go need not be opened.
+
+    Raises:
+        InvalidKeyError: a file is in its place and is no private key.
+    """
+    if files.next_key.state is not State.ABSENT:
+        return _usable_file(places.next_key, files.next_key, rekey=rekey)
+    if files.key.state is State.ABSENT or rekey:
+        return None
+    return _usable_file(places.key, files.key, rekey=False)
+
+
+def _usable_file(place: Place, found: Observed[KeyFile], *, rekey: bool) -> tuple[Place, Observed[KeyFile]] | None:
+    if found.state is State.PRESENT:
+        return place, found
+    if rekey:
+        return None
+    mended = "bring it back from a backup" if found.damaged else "name the file itself with --key, as who may read it"
+    raise InvalidKeyError(
+        f"{place} cannot be used: {found.problem}", hint=f"{mended}; or have another key made beside it: --rekey"
+    )
+
+
+def decide(
+    identity: Identity, places: HostPlaces, files: HostFiles, opened: KeyFacts | None, *, rekey: bool
+) -> Decision:
+    """Says what is to be done.
+
+    Args:
+        identity: what is declared.
+        places, files: where its files are on this host, and what they are.
+        opened: the key of `choose_key`, or None.
+        rekey: a new key was asked for.
+
+    Raises:
+        InvalidKeyError: the key is not here or cannot be certified, and no other was asked for.
+    """
+    waiting = files.next_key.state is not State.ABSENT
+    if waiting and opened is not None and (_arrived(files, opened) or files.key.state is State.ABSENT):
+        return _put_in_place(identity, files, opened, rekey=rekey)
+    problem = unusable_requested_key(identity, opened.key_type) if opened is not None else None
+    if rekey and (opened is None or problem is not None):
+        step = KeyStep.MADE if files.key.state is State.ABSENT and not waiting else KeyStep.MADE_NEXT
+        return Decision(key=step, request=RequestStep.WRITTEN, sets_next_aside=waiting)
+    if opened is None:
+        _check_first(places, files)
+        return Decision(key=KeyStep.MADE, request=RequestStep.WRITTEN)
+    place = places.next_key if waiting else places.key
+    if problem is not None:
+        raise InvalidKeyError(f"{place} {problem}", hint="have another key made beside it: --rekey")
+    notices = list(_note_file(identity, place, files.next_key if waiting else files.key))
+    if waiting:
+        notices.append(_key_waits(identity, place))
+    return Decision(
+        key=KeyStep.KEPT,
+        request=_request_step(identity, files, opened),
+        tidies=files.unfinished,
+        notices=tuple(notices),
+    )
+
+
+def _put_in_place(identity: Identity, files: HostFiles, opened: KeyFacts, *, rekey: bool) -> Decision:
+    notice = Remark(
+        code=RequestNotice.REKEY_NOT_BEGUN.value,
+        address=identity.address,
+        message="the new key of an earlier --rekey was put in its place; no further one was made",
+        hint="if there has to be another, run it again",
+    )
+    return Decision(
+        key=KeyStep.PUT_IN_PLACE,
+        request=_request_step(identity, files, opened),
+        notices=(notice,) if rekey else (),
+    )
+
+
+def find_certificate(files: HostFiles, spki_sha256: str) -> Place | None:
+    """Where the certificate for a key is, if it has arrived."""
+    return next((place for place, certified in files.certified.items() if certified == spki_sha256), None)
+
+
+def _arrived(files: HostFiles, opened: KeyFacts) -> bool:
+    return find_certificate(files, opened.spki_sha256) is not None
+
+
+def _check_first(places: HostPlaces, files: HostFiles) -> None:
+    """A private key is never made again because the old one is not here: this may be another machine."""
+    traces = [str(place) for place in files.certified]
+    traces += [str(places.request)] if files.request.state is not State.ABSENT else []
+    if traces:
+        raise InvalidKeyError(
+            f"{places.key} is not here, and {traces[0]} shows that there was a key; no other is made by itself",
+            hint="--key names the place where it is; if it is lost: --rekey",
+        )
+
+
+def _request_step(identity: Identity, files: HostFiles, opened: KeyFacts) -> RequestStep:
+    facts = files.request.value
+    fits = facts is not None and facts.spki_sha256 == opened.spki_sha256 and _is_declared(identity, facts)
+    return RequestStep.KEPT if fits else RequestStep.WRITTEN
+
+
+def _is_declared(identity: Identity, facts: RequestFacts) -> bool:
+    spec = identity.certificate.spec
+    names = {str(name) for name in spec.alt_names}
+    return facts.subject == spec.subject.items() and facts.alt_names == names and not facts.wants_authority
+
+
+def _note_file(identity: Identity, place: Place, found: Observed[KeyFile]) -> Iterator[Remark]:
+    assert found.value is not None  # noqa: S101 (it was opened)
+    if found.value.mode & stat.S_IRWXO and not found.value.encrypted:
+        yield Remark(
+            code=RequestNotice.KEY_EXPOSED.value,
+            address=identity.address,
+            message=f"everybody on this host may read or write {place} (mode {found.value.mode:04o})",
+            hint="chmod o-rwx, and have another key made if somebody may have read it: --rekey",
+        )
+    declared = identity.request is not None and identity.request.password is not None
+    if declared and not found.value.encrypted:
+        yield Remark(
+            code=RequestNotice.KEY_NOT_ENCRYPTED.value,
+            address=identity.address,
+            message=f"{place} is not encrypted, although the manifest names a password",
+            hint="--rekey makes one that is",
+        )
+
+
+def _key_waits(identity: Identity, place: Place) -> Remark:
+    return Remark(
+        code=RequestNotice.KEY_WAITS.value,
+        address=identity.address,
+        message=f"{place} waits for its certificate; the present key stays in use until that is here",
+        hint="run this again when the certificate has come",
+    )

@@ -1,0 +1,791 @@
+"""`edgecerts request`, run where the private key lives."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from edgecerts.apply.file_system import FileSystem
+from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.private_keys import encode_private_key, generate_private_key
+from edgecerts.schemas import schema_text
+from tests.conftest import NOW, SMALL, Project
+from tests.hosts import (
+    CERTIFICATE,
+    KEY,
+    MANIFEST,
+    NEXT,
+    REQUEST,
+    key_digest,
+    replaced_keys,
+    request,
+    request_digest,
+    told,
+    tree,
+)
+from tests.readers import read_certificate, spki
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture
+def host(project: Project) -> Project:
+    """A folder with nothing but the manifest."""
+    project.write(MANIFEST)
+    return project
+
+
+@pytest.fixture
+def running(host: Project) -> Project:
+    """A host that has its certificate. The authority is in the same folder, which nothing here makes use of."""
+    request(host)
+    host.apply()
+    return host
+
+
+# ----- the first request
+
+
+def test_a_key_and_its_request_are_made_as_declared(host: Project) -> None:
+    result = request(host)
+    key = host.folder / KEY
+    assert key.stat().st_mode & 0o7777 == 0o600
+    for folder in (key.parent, key.parent.parent, host.output):
+        assert folder.stat().st_mode & 0o7777 == 0o700
+    assert key_digest(key) == request_digest(host.folder / REQUEST)
+    found = x509.load_pem_x509_csr((host.folder / REQUEST).read_bytes())
+    assert found.subject.rfc4514_string() == "CN=10.3.0.11,O=Plant"
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(name.value) for name in names] == ["10.3.0.11", "broker.plant-a.example"]
+    assert (host.folder / REQUEST).stat().st_mode & 0o777 == 0o644
+    assert f"\n  sha256:{key_digest(key)}\n" in result.out
+    assert sorted(path.name for path in host.folder.rglob("*") if path.is_file()) == [
+        "pki.yaml",
+        "plant-a.csr",
+        "server.key",
+    ]
+
+
+def test_both_sides_show_the_same_line_to_compare(host: Project) -> None:
+    line = next(line for line in request(host).out.splitlines() if "sha256:" in line).strip()
+    assert line in host.run("plan").out.split()
+    assert line in host.run("plan", "--format", "markdown").out.replace("`", " ").split()
+
+
+def test_the_same_again_does_nothing_and_says_so(host: Project) -> None:
+    request(host)
+    before = tree(host.folder)
+    result = request(host)
+    assert tree(host.folder) == before
+    assert "Nothing to do:" in result.out
+    document = told(host)
+    assert document["key"]["action"] == "kept"
+    assert document["request"]["action"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "asked"),
+    [
+        ("organization: Plant", "organization: Other", "CN=10.3.0.11,O=Other"),
+        ("broker.plant-a.example", "other.example", "CN=10.3.0.11,O=Plant"),
+    ],
+)
+def test_another_declared_name_is_asked_for_with_the_same_key(host: Project, old: str, new: str, asked: str) -> None:
+    request(host)
+    before = (host.folder / KEY).read_bytes()
+    host.write(MANIFEST.replace(old, new))
+    assert told(host)["request"]["action"] == "written"
+    assert (host.folder / KEY).read_bytes() == before
+    assert request_digest(host.folder / REQUEST) == key_digest(host.folder / KEY)
+    found = x509.load_pem_x509_csr((host.folder / REQUEST).read_bytes())
+    assert found.subject.rfc4514_string() == asked
+    assert b"other" in (found.public_bytes(Encoding.DER)).lower()
+    assert told(host)["request"]["action"] == "kept"
+
+
+def test_a_lost_request_is_written_again_for_the_same_key(host: Project) -> None:
+    request(host)
+    (host.folder / REQUEST).unlink()
+    assert told(host)["key"]["action"] == "kept"
+    assert request_digest(host.folder / REQUEST) == key_digest(host.folder / KEY)
+
+
+def test_a_client_has_a_request_like_a_broker(host: Project) -> None:
+    request(host, address="client/unit")
+    assert key_digest(host.output / "clients/unit/client.key") == request_digest(host.folder / "requests/unit.csr")
+
+
+@pytest.mark.parametrize("key_type", [key_type for key_type in KeyType if key_type is not KeyType.RSA_4096])
+def test_every_type_of_key_is_made(host: Project, key_type: KeyType) -> None:
+    host.write(MANIFEST.replace("10.3.0.11,", f"10.3.0.11, key_type: {key_type},"))
+    assert told(host)["key"]["key_type"] == key_type.value
+    host.apply()
+    certificate = read_certificate(host.folder / CERTIFICATE)
+    assert spki(certificate.public_key()) == spki(
+        load_pem_private_key((host.folder / KEY).read_bytes(), None).public_key()
+    )
+
+
+def test_other_places_can_be_named(host: Project) -> None:
+    there = host.folder / "etc/certs"
+    options = ("--key", f"{there}/broker.pem", "--out", f"{host.folder}/out/new.csr")
+    request(host, *options)
+    assert key_digest(there / "broker.pem") == request_digest(host.folder / "out/new.csr")
+    assert there.stat().st_mode & 0o777 == 0o700
+    assert not host.output.exists()
+    assert not (host.folder / "requests").exists()
+    assert "Nothing to do" in request(host, *options).out
+
+
+def test_a_folder_that_is_there_keeps_its_permissions(host: Project) -> None:
+    there = host.folder / "certs"
+    there.mkdir(mode=0o755)
+    there.chmod(0o755)
+    request(host, "--key", f"{there}/server.key")
+    assert there.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_key_is_private_from_its_first_byte(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[tuple[Path, int]] = []
+    write = FileSystem.write
+
+    def watch(self: FileSystem, descriptor: int, content: bytes) -> None:
+        if b"PRIVATE KEY" in content:
+            modes.append((Path(f"/proc/self/fd/{descriptor}").readlink(), os.fstat(descriptor).st_mode & 0o777))
+        write(self, descriptor, content)
+
+    monkeypatch.setattr(FileSystem, "write", watch)
+    before = os.umask(0)
+    try:
+        request(host)
+        request(host, "--rekey")
+    finally:
+        os.umask(before)
+    assert [mode for _, mode in modes] == [0o600, 0o600]
+    assert all(path.suffix == ".key" for path, _ in modes)
+
+
+# ----- a new key
+
+
+def test_a_new_key_takes_over_only_when_its_certificate_is_here(running: Project) -> None:
+    old = (running.folder / KEY).read_bytes()
+    result = request(running, "--rekey")
+    assert "The present one stays in use." in result.out
+    assert (running.folder / KEY).read_bytes() == old
+    assert (running.folder / NEXT).stat().st_mode & 0o777 == 0o600
+    assert (
+        request_digest(running.folder / REQUEST)
+        == key_digest(running.folder / NEXT)
+        != key_digest(running.folder / KEY)
+    )
+    waiting = told(running)
+    assert waiting["key"]["action"] == "kept"
+    assert [notice["code"] for notice in waiting["notices"]] == ["key-waits"]
+    new = (running.folder / NEXT).read_bytes()
+    running.apply()
+    running.now = NOW + timedelta(hours=2)
+    result = request(running)
+    assert "reload the broker" in result.out
+    assert (running.folder / KEY).read_bytes() == new
+    assert not (running.folder / NEXT).exists()
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.name == "server.replaced-20261123T140000Z.key"
+    assert kept.read_bytes() == old
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert str(kept) in result.out.replace("\n      ", "")
+    assert "Nothing to do" in request(running).out
+    assert running.run("plan").out.endswith("as declared, 1 waiting.\n")
+
+
+def test_a_rekey_that_is_under_way_is_not_begun_again(running: Project) -> None:
+    request(running, "--rekey")
+    before = tree(running.folder)
+    again = told(running, "--rekey")
+    assert tree(running.folder) == before
+    assert [notice["code"] for notice in again["notices"]] == ["key-waits"]
+    running.apply()
+    finished = told(running, "--rekey")
+    assert finished["key"]["action"] == "put-in-place"
+    assert [notice["code"] for notice in finished["notices"]] == ["rekey-not-begun"]
+    assert told(running, "--rekey")["key"]["action"] == "made-next"
+
+
+def test_the_certificate_for_a_new_key_may_arrive_elsewhere(host: Project) -> None:
+    there = host.folder / "certs"
+    options = ("--key", f"{there}/server.key")
+    request(host, *options)
+    host.apply()
+    request(host, *options, "--rekey")
+    host.apply()
+    moved = host.folder / "inbox/new.pem"
+    moved.parent.mkdir()
+    shutil.move(host.folder / CERTIFICATE, moved)
+    assert told(host, *options)["key"]["action"] == "kept"
+    found = told(host, *options, "--certificate", str(moved))
+    assert found["key"]["action"] == "put-in-place"
+    assert found["certificate"] == str(moved)
+
+
+@pytest.mark.parametrize("place", ["certs/server.pem", CERTIFICATE])
+def test_a_certificate_is_looked_for_beside_the_key_and_in_the_output_folder(host: Project, place: str) -> None:
+    options = ("--key", f"{host.folder}/certs/server.key")
+    request(host, *options)
+    host.apply()
+    request(host, *options, "--rekey")
+    host.apply()
+    if place != CERTIFICATE:
+        shutil.move(host.folder / CERTIFICATE, host.folder / place)
+    assert told(host, *options)["key"]["action"] == "put-in-place"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o644])
+def test_who_could_read_the_key_in_use_can_read_the_new_one(running: Project, mode: int) -> None:
+    """But for everybody: that was never meant."""
+    (running.folder / KEY).chmod(mode)
+    request(running, "--rekey")
+    assert (running.folder / NEXT).stat().st_mode & 0o777 == 0o600
+    running.apply()
+    request(running)
+    assert (running.folder / KEY).stat().st_mode & 0o777 == 0o640
+
+
+def test_the_owner_of_the_key_in_use_is_that_of_the_new_one(running: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Giving a file away takes privileges that tests may lack, so the call is looked at."""
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(FileSystem, "chown", lambda self, descriptor, uid, gid: given.append((uid, gid)))
+    look = FileSystem.look
+
+    def of_another(self: FileSystem, name: str, folder: int) -> os.stat_result | None:
+        found = look(self, name, folder)
+        if found is None or name != "server.key":
+            return found
+        fields = list(found)
+        fields[stat.ST_UID], fields[stat.ST_GID] = 1234, 5678
+        return os.stat_result(fields)
+
+    request(running, "--rekey")
+    running.apply()
+    monkeypatch.setattr(FileSystem, "look", of_another)
+    monkeypatch.setattr(os.path, "samestat", lambda one, other: False)
+    request(running)
+    assert given == [(1234, 5678)]
+
+
+def test_a_key_of_another_type_than_declared_is_said_and_stays(running: Project) -> None:
+    running.write(MANIFEST.replace("10.3.0.11,", "10.3.0.11, key_type: ec-p384,"))
+    before = tree(running.folder)
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.key is ec-p256, and the manifest declares ec-p384" in result.err
+    assert "--rekey" in result.err
+    assert tree(running.folder) == before
+    assert told(running, "--rekey")["key"]["key_type"] == "ec-p384"
+
+
+def test_a_next_key_of_another_type_makes_way_for_another_and_is_kept(running: Project) -> None:
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    running.write(MANIFEST.replace("10.3.0.11,", "10.3.0.11, key_type: ec-p384,"))
+    assert running.run("request", "broker/plant-a").code == 1
+    found = told(running, "--rekey")
+    assert found["key"]["action"] == "made-next"
+    assert found["key"]["key_type"] == "ec-p384"
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert found["replaced"] == str(kept)
+    assert kept.read_bytes() == waiting
+
+
+def test_the_present_key_is_asked_for_again_where_the_next_one_is_taken_away(running: Project) -> None:
+    request(running, "--rekey")
+    (running.folder / NEXT).unlink()
+    assert told(running)["request"]["action"] == "written"
+    assert request_digest(running.folder / REQUEST) == key_digest(running.folder / KEY)
+
+
+def test_a_next_key_takes_over_at_once_where_there_is_none_in_use(running: Project) -> None:
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    (running.folder / KEY).unlink()
+    assert told(running)["key"]["action"] == "put-in-place"
+    assert (running.folder / KEY).read_bytes() == waiting
+    assert replaced_keys((running.folder / KEY).parent) == []
+
+
+def test_two_keys_that_are_replaced_in_the_same_second_are_both_kept(running: Project) -> None:
+    folder, seen = (running.folder / KEY).parent, []
+    for _ in range(2):
+        seen.append((running.folder / KEY).read_bytes())
+        request(running, "--rekey")
+        running.apply()
+        request(running)
+    assert [path.read_bytes() for path in replaced_keys(folder)] in (seen, seen[::-1])
+    assert [path.name for path in replaced_keys(folder)] == [
+        "server.replaced-20261123T120000Z-2.key",
+        "server.replaced-20261123T120000Z.key",
+    ]
+
+
+# ----- keys that are not as they should be
+
+
+@pytest.mark.parametrize("trace", [REQUEST, CERTIFICATE])
+def test_a_key_that_is_not_here_is_not_made_again_by_itself(running: Project, trace: str) -> None:
+    """It may be on its host, and this another machine."""
+    (running.folder / KEY).unlink()
+    for other in {REQUEST, CERTIFICATE} - {trace}:
+        (running.folder / other).unlink()
+    before = tree(running.folder)
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.key is not here, and " in result.err
+    assert "--rekey" in result.err
+    assert tree(running.folder) == before
+    assert told(running, "--rekey")["key"]["action"] == "made"
+    assert (running.folder / KEY).exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"nonsense", "not a private key: it holds no PEM block"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "the private key is damaged"),
+        (b"", "not a private key: it holds no PEM block"),
+    ],
+    ids=["nonsense", "damaged", "empty"],
+)
+def test_a_damaged_key_is_never_written_over(running: Project, content: bytes, words: str) -> None:
+    (running.folder / KEY).write_bytes(content)
+    before = tree(running.folder)
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert words in result.err
+    assert tree(running.folder) == before
+    assert told(running, "--rekey")["key"]["action"] == "made-next"
+    assert (running.folder / KEY).read_bytes() == content
+    running.apply()
+    request(running)
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == content
+
+
+def test_a_damaged_next_key_is_never_written_over(running: Project) -> None:
+    request(running, "--rekey")
+    (running.folder / NEXT).write_bytes(b"nonsense")
+    assert running.run("request", "broker/plant-a").code == 1
+    request(running, "--rekey")
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == b"nonsense"
+    assert request_digest(running.folder / REQUEST) == key_digest(running.folder / NEXT)
+
+
+def place_link(path: Path) -> None:
+    moved = path.with_name("elsewhere")
+    path.rename(moved)
+    path.symlink_to(moved)
+
+
+def place_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def place_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [place_link, place_pipe, place_folder])
+def test_what_is_no_plain_file_is_not_taken_for_a_key(running: Project, spoil: Callable[[Path], None]) -> None:
+    spoil(running.folder / KEY)
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "cannot be used: it is " in result.err
+
+
+def test_a_weak_key_is_not_asked_for(host: Project) -> None:
+    (host.folder / KEY).parent.mkdir(parents=True)
+    weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    (host.folder / KEY).write_bytes(weak.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.key is rsa-1024, for which no certificate is made" in result.err
+    assert not (host.folder / REQUEST).exists()
+
+
+def test_a_key_that_everybody_may_read_is_remarked_on(host: Project) -> None:
+    request(host)
+    (host.folder / KEY).chmod(0o644)
+    found = told(host)
+    assert [notice["code"] for notice in found["notices"]] == ["key-exposed"]
+
+
+def test_no_key_is_made_where_everybody_may_write(host: Project) -> None:
+    there = host.folder / "certs"
+    there.mkdir()
+    there.chmod(0o777)
+    result = host.run("request", "broker/plant-a", "--key", f"{there}/server.key")
+    assert result.code == 1
+    assert "everybody on this host may write to the folder of" in result.err
+    assert list(there.iterdir()) == []
+    assert not (host.folder / REQUEST).exists()
+
+
+# ----- passwords
+
+
+def locked(text: str = "{env: HOST_PASSWORD}") -> str:
+    return MANIFEST.replace("key_held: csr}", f"key_held: csr, password: {text}}}")
+
+
+def test_a_declared_password_encrypts_the_key_on_its_host(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    result = request(host)
+    assert result.err == "needs the password for broker/plant-a/private-key, from environment variable HOST_PASSWORD\n"
+    assert b"ENCRYPTED" in (host.folder / KEY).read_bytes()
+    assert key_digest(host.folder / KEY, PASSWORD.encode()) == request_digest(host.folder / REQUEST)
+    assert "Nothing to do" in request(host).out
+    request(host, "--rekey")
+    assert b"ENCRYPTED" in (host.folder / NEXT).read_bytes()
+    monkeypatch.delenv("HOST_PASSWORD")
+    # Nothing of that is needed where the authority is.
+    host.apply()
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    assert told(host)["key"]["action"] == "put-in-place"
+
+
+def test_without_its_password_nothing_is_made(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.write(locked())
+    monkeypatch.delenv("HOST_PASSWORD", raising=False)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "HOST_PASSWORD" in result.err
+    assert not host.output.exists()
+
+
+def test_a_wrong_password_is_an_error_and_changes_nothing(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(host)
+    before = tree(host.folder)
+    monkeypatch.setenv("HOST_PASSWORD", "quite another password")
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "the password does not open the private key" in result.err
+    assert "quite another password" not in result.err
+    assert tree(host.folder) == before
+
+
+def test_a_locked_key_without_a_declared_password_is_said(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(host)
+    host.write(MANIFEST)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "is encrypted, and the manifest names no password for it" in result.err
+    # Who asks for a new key need not open the old one.
+    assert told(host, "--rekey")["key"]["action"] == "made-next"
+
+
+def test_a_key_that_is_open_although_a_password_is_declared_is_remarked_on(host: Project) -> None:
+    request(host)
+    host.write(locked())
+    found = told(host)
+    assert [notice["code"] for notice in found["notices"]] == ["key-not-encrypted"]
+
+
+def test_no_key_and_no_password_is_ever_printed(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    for manifest in (MANIFEST, locked()):
+        host.write(manifest)
+        printed = ""
+        for options in ((), ("--format", "json"), ("--rekey",), ("--debug",)):
+            result = host.run("request", "broker/plant-a", *options)
+            printed += result.out + result.err
+        for path in (host.folder / KEY).parent.iterdir():
+            lines = [line for line in path.read_text().splitlines() if "-----" not in line]
+            assert lines
+            assert not any(line in printed for line in lines)
+        assert PASSWORD not in printed
+        shutil.rmtree(host.output)
+        shutil.rmtree(host.folder / "requests")
+
+
+# ----- places that are taken
+
+
+def held_by_a_key(place: Path, host: Project) -> None:
+    shutil.copy(host.folder / KEY, place)
+
+
+def held_by_text(place: Path, host: Project) -> None:
+    place.write_text("notes\n")
+
+
+def held_by_a_certificate(place: Path, host: Project) -> None:
+    host.apply()
+    shutil.copy(host.output / "ca/ca.pem", place)
+
+
+def held_by_much(place: Path, host: Project) -> None:
+    place.write_bytes((host.folder / REQUEST).read_bytes() + b"\n" * (1 << 20))
+
+
+def held_by_a_link(place: Path, host: Project) -> None:
+    (host.folder / "elsewhere").write_text("")
+    place.symlink_to(host.folder / "elsewhere")
+
+
+@pytest.mark.parametrize("hold", [held_by_a_key, held_by_text, held_by_a_certificate, held_by_much, held_by_a_link])
+def test_nothing_but_a_request_is_written_over(host: Project, hold: Callable[[Path, Project], None]) -> None:
+    request(host)
+    place = host.folder / "taken"
+    hold(place, host)
+    before = tree(host.folder)
+    result = host.run("request", "broker/plant-a", "--out", str(place))
+    assert result.code == 1
+    assert "was left as it is" in result.err
+    assert tree(host.folder) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])
+def test_a_damaged_request_is_written_again(host: Project, content: bytes) -> None:
+    request(host)
+    (host.folder / REQUEST).write_bytes(content)
+    request(host)
+    assert request_digest(host.folder / REQUEST) == key_digest(host.folder / KEY)
+
+
+def test_a_linked_folder_leads_no_request_out(host: Project) -> None:
+    (host.folder / "outside").mkdir()
+    (host.folder / "requests").symlink_to(host.folder / "outside")
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert list((host.folder / "outside").iterdir()) == []
+
+
+def test_a_key_that_appears_meanwhile_is_not_written_over(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, theirs = FileSystem.link, b"somebody's key"
+
+    def race(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        (host.folder / KEY).write_bytes(theirs)
+        link(self, name, folder, new_name, new_folder)
+
+    monkeypatch.setattr(FileSystem, "link", race)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "appeared while edgecerts was at work" in result.err
+    assert (host.folder / KEY).read_bytes() == theirs
+    assert not (host.folder / REQUEST).exists()
+
+
+def test_a_key_that_appears_meanwhile_stays_where_there_are_no_links_either(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = b"somebody's key"
+
+    def race(self: FileSystem, name: str, folder: int, new_name: str, new_folder: int) -> None:
+        (host.folder / KEY).write_bytes(theirs)
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(FileSystem, "link", race)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "appeared while edgecerts was at work" in result.err
+    assert (host.folder / KEY).read_bytes() == theirs
+
+
+def test_files_that_change_before_the_lock_is_held_stop_the_run(
+    running: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = FileSystem.lock
+
+    def change(self: FileSystem, descriptor: int) -> None:
+        (running.folder / REQUEST).write_bytes(b"")
+        lock(self, descriptor)
+
+    monkeypatch.setattr(FileSystem, "lock", change)
+    result = running.run("request", "broker/plant-a", "--rekey")
+    assert result.code == 1
+    assert "changed while edgecerts was at work" in result.err
+    assert not (running.folder / NEXT).exists()
+
+
+def test_what_does_not_read_back_is_an_error(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = FileSystem.read
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "read", lambda self, descriptor, offset=0: read(self, descriptor, offset)[:-1])
+        result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "does not read back as it was written" in result.err
+    assert not (host.folder / KEY).exists()
+    request(host)
+
+
+def test_a_request_that_is_not_as_it_should_be_afterwards_is_an_error(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("edgecerts.apply.request_run.build_request", lambda spec, key: b"")
+        result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "not as it should be when it is read again" in result.err
+    assert told(host)["request"]["action"] == "written"
+
+
+def test_a_key_that_cannot_be_opened_again_is_not_written(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = encode_private_key(generate_private_key(KeyType.EC_P256), None)
+    monkeypatch.setattr("edgecerts.apply.request_run.encode_private_key", lambda key, password: other)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "does not read back as it was made" in result.err
+    assert not host.output.exists()
+
+
+# ----- repositories
+
+
+def git(folder: Path, *arguments: str) -> None:
+    program = shutil.which("git")
+    assert program is not None
+    subprocess.run([program, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_no_open_key_is_made_where_git_would_take_it_in(host: Project) -> None:
+    git(host.folder, "init", "-q")
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "would not be encrypted, and git would take it in; no line keeps it out" in result.err
+    assert not host.output.exists()
+    (host.folder / ".gitignore").write_text("*.key\n")
+    request(host)
+    request(host, "--rekey")
+    assert (host.folder / NEXT).exists()
+    for name in ("server.key", "server.next.key", ".server.new.key", "server.replaced-20261123T140000Z.key"):
+        git(host.folder, "check-ignore", "-q", f"pki/brokers/plant-a/{name}")
+
+
+def test_the_output_folders_own_gitignore_keeps_all_keys_of_a_host_out(host: Project) -> None:
+    git(host.folder, "init", "-q")
+    host.apply()
+    request(host)
+    request(host, "--rekey")
+    assert sorted(path.name for path in (host.folder / KEY).parent.iterdir()) == ["server.key", "server.next.key"]
+
+
+def test_a_key_with_a_password_may_be_made_anywhere(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(host.folder, "init", "-q")
+    host.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(host)
+
+
+# ----- the command itself
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("broker/plant-b", "did you mean broker/plant-a?"),
+        ("ca", "there is no broker or client 'ca'"),
+        ("broker/plant-a/certificate", "there is no broker or client"),
+        ("", "there is no broker or client ''"),
+    ],
+)
+def test_an_address_that_has_no_request_is_a_usage_error(host: Project, address: str, words: str) -> None:
+    result = host.run("request", address)
+    assert result.code == 64
+    assert words in result.err
+
+
+@pytest.mark.parametrize("held", ["here", "delivered"])
+def test_a_key_that_is_made_elsewhere_is_a_usage_error(project: Project, held: str) -> None:
+    project.write(SMALL.replace("MyEACM:", f"MyEACM: {{key_held: {held}}}"))
+    result = project.run("request", "client/MyEACM")
+    assert result.code == 64
+    assert f"`key_held` is {held}" in result.err
+    assert "write `key_held: csr`" in result.err
+
+
+def test_what_is_printed_as_json_keeps_to_its_schema(running: Project) -> None:
+    schema = json.loads(schema_text("request"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    for options in ((), ("--rekey",), ()):
+        jsonschema.validate(told(running, *options), schema)
+    running.apply()
+    jsonschema.validate(told(running), schema)
+
+
+def test_no_key_of_the_authority_is_needed(running: Project) -> None:
+    shutil.rmtree(running.output / "ca")
+    running.write(MANIFEST.replace("broker.plant-a.example", "new.example"))
+    request(running)
+    request(running, "--rekey")
+
+
+def test_two_at_once_are_one_after_the_other_or_one_error(host: Project) -> None:
+    """Real processes: in the end there is one key, the request is for it, and whoever failed said why."""
+    command = [sys.executable, "-m", "edgecerts", "request", "broker/plant-a", "-f", str(host.manifest)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    for process in processes:
+        _, complaint = process.communicate(timeout=60)
+        assert process.returncode in (0, 1)
+        if process.returncode:
+            assert "at work" in complaint
+    (key,) = (host.folder / KEY).parent.iterdir()
+    assert key_digest(key) == request_digest(host.folder / REQUEST)
+    assert "Nothing to do" in request(host).out
+
+
+def test_a_second_run_beside_one_at_work_says_so(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = FileSystem.write
+    inner: list[int] = []
+
+    def beside(self: FileSystem, descriptor: int, content: bytes) -> None:
+        if not inner:
+            inner.append(0)
+            inner[0] = host.run("request", "broker/plant-a").code
+        write(self, descriptor, content)
+
+    monkeypatch.setattr(FileSystem, "write", beside)
+    assert host.run("request", "broker/plant-a").code == 0
+    assert inner == [1]
+    assert key_digest(host.folder / KEY) == request_digest(host.folder / REQUEST)
+
+
+def test_an_apply_at_work_in_the_same_folder_is_not_disturbed(running: Project) -> None:
+    with (running.output / ".edgecerts/lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = tree(running.folder)
+        result = running.run("request", "broker/plant-a", "--rekey")
+        assert result.code == 1
+        assert "another edgecerts is at work" in result.err
+        assert tree(running.folder) == before
+    request(running, "--rekey")
+
+
+def test_a_killed_apply_is_still_known_afterwards(running: Project) -> None:
+    """The lock's content shows the next apply that a run was killed; it is not wiped off here."""
+    (running.output / ".edgecerts/lock").write_text("process 1, since ever")
+    request(running, "--rekey")
+    assert (running.output / ".edgecerts/lock").read_text() == "process 1, since ever"
