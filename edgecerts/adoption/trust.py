@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from cryptography.x509.oid import SignatureAlgorithmOID
+
 from edgecerts.adoption.authorities import FoundAuthority, Lineages, is_valid
 from edgecerts.adoption.entries import paths_of
 from edgecerts.adoption.key_findings import name_some
@@ -79,6 +81,13 @@ def _leave_out_authority(other: FoundAuthority, now: datetime) -> Iterator[LeftO
 
 def _leave_out_orphan(found: FoundCertificate, *, below_intermediate: bool) -> LeftOut:
     facts = found.facts
+    if facts.certificate.signature_algorithm_oid == SignatureAlgorithmOID.RSA_WITH_MD5:
+        return LeftOut(
+            code=LeftOutCode.NO_ISSUER,
+            files=paths_of(found),
+            message=f"{_subject(found)}: signed with MD5, which does not show who signed it ({facts.issuer_text})",
+            hint="declare it as an entry, and apply makes a new key and certificate",
+        )
     if below_intermediate:
         return LeftOut(
             code=LeftOutCode.INTERMEDIATE,

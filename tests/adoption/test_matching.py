@@ -12,7 +12,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from edgecerts.pki.private_keys import spki_sha256
-from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, common_name, issue, name_of, write
+from tests.adoption.sources import (
+    CA,
+    CLIENT,
+    SERVER,
+    Issued,
+    Profile,
+    begins,
+    common_name,
+    issue,
+    name_of,
+    openssl,
+    write,
+)
 from tests.conftest import NOW, Project
 from tests.readers import read_certificate
 
@@ -432,3 +444,19 @@ def test_a_certificate_with_the_subject_of_its_authority_is_not_taken_for_one(
     assert document["authority"]["certificate"]["files"] == ["ca.pem"]
     assert [entry["address"] for entry in document["entries"]] == ["broker/10.3.0.11"]
     assert found_codes(document, "broker/10.3.0.11")[0] == "name-not-declarable"
+
+
+def test_a_certificate_signed_with_md5_is_listed_as_one(project: Project, source: Path) -> None:
+    """The library does not check such a signature, and it would show nothing."""
+    openssl(source, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-subj", "/CN=Plant CA", "-days", "3650")  # fmt: skip
+    openssl(source, "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "u.key", "-out", "u.csr",
+            "-subj", "/CN=u")  # fmt: skip
+    openssl(source, "x509", "-req", "-in", "u.csr", "-md5", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-out", "u.pem", "-days", "300")  # fmt: skip
+    project.now = begins(source / "ca.pem") + timedelta(hours=1)
+    document = take_over(project, source)
+    (left_out,) = document["left_out"]
+    assert left_out["code"] == "no-issuer"
+    assert "signed with MD5" in left_out["message"]
+    assert document["entries"] == []
