@@ -6,6 +6,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from edgecerts.apply.secrets import Secret
 from edgecerts.manifest.model import PasswordSource
 from edgecerts.pki.der import SEQUENCE
 from edgecerts.pki.pem import encode_block
-from tests.adoption.sources import CA, CLIENT, Issued, Profile, issue, write
+from tests.adoption.sources import CA, CLIENT, Issued, Profile, issue, openssl, write
 from tests.adoption.test_matching import codes, planned, take_over
 from tests.conftest import Project
 
@@ -334,3 +335,15 @@ def test_a_certificate_of_a_strange_kind_is_listed(source: Path, seeds: list[byt
 def test_the_seeds_are_what_they_seem(seeds: list[bytes]) -> None:
     assert x509.load_der_x509_certificate(seeds[6])
     assert load_der_private_key(seeds[7], None)
+
+
+def test_what_the_library_warns_of_is_not_printed(project: Project, source: Path) -> None:
+    """A serial number of zero and a country of one letter: each warning would name a line of our code."""
+    openssl(source, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+            "-subj", "/CN=Plant CA", "-set_serial", "0", "-days", "3650")  # fmt: skip
+    project.now = datetime.fromtimestamp((source / "ca.pem").stat().st_mtime, UTC) + timedelta(hours=1)
+    take_over(project, source)
+    for command in ("plan", "apply", "status", "plan"):
+        result = project.run(command)
+        assert "arning" not in result.out + result.err
+    assert "Nothing to do" in result.out
