@@ -368,6 +368,9 @@ def import_command(
     format_: FormatOption = Format.TEXT,
 ) -> None:
     """Take over keys and certificates that other tools made. Nothing in their folder is changed."""
+    from edgecerts.cli.platform import find_platform_notice
+
+    notice = find_platform_notice(sys.platform, "import")
     from edgecerts.cli.import_folder import import_folder
 
     code = import_folder(
@@ -378,6 +381,7 @@ def import_command(
         authority=ca,
         dry_run=dry_run,
         as_json=format_ is Format.JSON,
+        notice=notice,
     )
     raise typer.Exit(code)
 

@@ -57,8 +57,12 @@ def import_folder(
     authority: str | None,
     dry_run: bool,
     as_json: bool,
+    notice: str | None,
 ) -> ExitCode:
     """Takes over a folder of keys and certificates, and prints what was found.
+
+    Args:
+        notice: what is to be said before anything is written, or None.
 
     Returns:
         1 where the folder holds no authority that can be taken over, else 0.
@@ -72,6 +76,8 @@ def import_folder(
     check_free(places.manifest)
     forbid_core_dumps()
     console, now = Console(), current_time()
+    if notice is not None and not dry_run:
+        console.tell(f"{notice}\n")
     references = [_parse_reference(text, places.manifest.parent) for text in passwords]
     material = read_material(read_source(source))
     material = unlock(material, _fetch(references, places, console) if material.locked else ())

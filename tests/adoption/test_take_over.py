@@ -1,5 +1,6 @@
 """Writing: all or nothing, never over anything, and never in the source."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.desired.graph import JOURNAL
 from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, issue, snapshot, write
 from tests.conftest import NOW, Project
 from tests.interop.programs import find_program
@@ -271,6 +273,33 @@ def test_an_import_that_is_killed_anywhere_is_finished_by_the_same_import(
         assert written(project) == whole, left
     assert snapshot(source) == before
     record_property("counted", f"{calls} calls of an import at which it was killed")
+
+
+@pytest.mark.parametrize("how", ["in a repository", "where everybody may write"])
+def test_what_an_interrupted_run_left_is_not_finished_where_others_could_have_left_it(
+    project: Project, source: Path, executioner: Executioner, how: str
+) -> None:
+    journal = project.output / JOURNAL
+    left = 0
+    while not journal.exists():
+        shutil.rmtree(project.output, ignore_errors=True)
+        left += 1
+        executioner.arm(left)
+        with contextlib.suppress(Killed):
+            assert take_over(project, source).code != 0, "no run was interrupted with a journal"
+    executioner.arm(-1)
+    if how == "in a repository":
+        find_program("git")
+        subprocess.run(["git", "init", "-q", str(project.folder)], check=True)
+        subprocess.run(["git", "-C", str(project.folder), "add", "-f", str(journal)], check=True)
+    else:
+        project.output.chmod(0o777)
+    before = written(project)
+    result = take_over(project, source)
+    assert result.code == 1
+    assert ("git has files of" if how == "in a repository" else "everybody may write") in result.err
+    assert journal.exists()
+    assert written(project) == before
 
 
 def test_what_another_import_left_is_not_taken_for_this_one(
