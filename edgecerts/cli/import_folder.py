@@ -140,23 +140,33 @@ def _parse_reference(text: str, folder: Path) -> PasswordSource:
     if kind == "env" and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
         return PasswordSource(env=value)
     if kind == "file" and value:
-        relative = value if Path(value).is_absolute() else os.path.relpath(value, folder)
-        return PasswordSource(file=Path(relative).as_posix())
+        # By real paths, because the manifest's folder may be a symbolic link.
+        real = os.path.relpath(os.path.realpath(value), os.path.realpath(folder))
+        return PasswordSource(file=value if Path(value).is_absolute() else Path(real).as_posix())
     # What stands there may be a password.
     raise UsageError("--password is no reference to a password", hint="write env:NAME or file:PATH, never the password")
 
 
 def _fetch(references: Iterable[PasswordSource], places: Places, console: Console) -> list[OpenedBy]:
-    sources = SecretSources(folder=places.manifest.parent, environ=os.environ)
+    folder = os.path.realpath(places.manifest.parent)
+    sources = SecretSources(folder=Path(folder), environ=os.environ)
     owner = Address(identity=f"the keys in {places.source}")
     found = []
     for reference in references:
         console.tell(f"needs {reference}\n")
         try:
-            found.append(OpenedBy(source=reference, password=sources.fetch(reference, owner, new=False)))
+            password = sources.fetch(_from_here(reference, folder), owner, new=False)
+            found.append(OpenedBy(source=reference, password=password))
         except SecretError as error:
             raise SecretError(error.message, hint="set it for this command, or leave out the --password") from None
     return found
+
+
+def _from_here(reference: PasswordSource, folder: str) -> PasswordSource:
+    """The manifest's folder need not be there yet, and then `..` does not lead out of it."""
+    if reference.file is None:
+        return reference
+    return PasswordSource(file=os.path.normpath(Path(folder, reference.file)))
 
 
 def _ask(material: Material, console: Console) -> Material:

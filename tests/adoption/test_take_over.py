@@ -353,3 +353,42 @@ def test_two_imports_give_the_same_files(project: Project, source: Path) -> None
     assert project.now == NOW
     assert take_over(project, source).code == 0
     assert written(project) == first
+
+
+@pytest.mark.parametrize("place", ["pki.yaml", "not/there/yet/pki.yaml", "linked/pki.yaml"])
+def test_the_manifest_names_the_file_of_a_password_from_where_it_lies(
+    project: Project, source: Path, tmp_path_factory: pytest.TempPathFactory, place: str
+) -> None:
+    (project.folder / "password").write_text(f"{PASSWORD}\n")
+    (project.folder / "linked").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    home, project.folder = project.folder, (project.folder / place).parent
+    with contextlib.chdir(source):
+        result = project.run("import", str(source), "--password", f"file:{os.path.relpath(home)}/password")
+    assert result.code == 0, result.err
+    assert "opened by file" in result.out
+    assert "password: {file: " in project.manifest.read_text()
+    assert project.run("apply").code == 0, "the password opens the authority's key"
+
+
+def test_passwords_are_asked_for_on_a_terminal_and_nowhere_else(
+    project: Project, source: Path, pki: dict[str, Issued], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(source, {"asked.key": pki["asked"].key_pem(password="another one")})
+    asked = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return answers.pop(0)
+
+    monkeypatch.setattr("getpass.getpass", answer)
+    assert "asked.key: an encrypted" in project.run("import", str(source), "--dry-run").out
+    assert asked == []
+    monkeypatch.setattr("edgecerts.cli.console.Console.can_ask", True)
+    answers = ["wrong", "", "wrong", PASSWORD]
+    result = project.run("import", str(source))
+    assert result.code == 0, result.err
+    assert asked == [f"Password for {name} (empty: leave it out): " for name in ("asked.key",) * 2 + ("ca.key",) * 2]
+    assert result.err.count("that does not open it") == 2
+    assert PASSWORD not in result.out + result.err + project.manifest.read_text()
+    assert project.manifest.read_text().count("password: {prompt: true}") == 1
+    assert key_and_certificate_match(project.output / "ca/ca.key", source / "ca.pem", PASSWORD.encode())
