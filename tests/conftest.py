@@ -80,7 +80,8 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     """An empty project whose clock stands at `project.now`."""
     made = Project(folder=tmp_path, capture=capsys)
     monkeypatch.setattr(clock, "current_time", lambda: made.now)
-    for module in ("edgecerts.cli.plan", "edgecerts.cli.apply", "edgecerts.cli.status", "edgecerts.cli.request"):
+    commands = ("plan", "apply", "status", "request", "import_folder")
+    for module in (f"edgecerts.cli.{command}" for command in commands):
         monkeypatch.setattr(f"{module}.current_time", lambda: made.now)
     yield made
 

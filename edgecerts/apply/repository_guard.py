@@ -7,7 +7,7 @@ from pathlib import Path
 from edgecerts.desired.folder_files import GITIGNORE
 from edgecerts.desired.graph import LOCAL_FOLDER, REPLACED_FOLDER, LeftoverArtifact, PrivateKeyArtifact
 from edgecerts.errors import StorageError
-from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules
+from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules, find_tracked
 from edgecerts.plan.model import Action, Change
 
 _KEPT = f"{REPLACED_FOLDER}/x"
@@ -55,6 +55,20 @@ def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageE
         by path what is wrong. Nothing, outside a work tree and where git cannot be asked: our own `.gitignore` stands.
     """
     return {path: _problem(path, rule) for path, rule in _exposing_rules(output, paths).items()}
+
+
+def check_local_folder(output: Path) -> None:
+    """Looks whether what an interrupted run left came with a repository.
+
+    Raises:
+        StorageError: it may have, and then anybody may have written it.
+    """
+    tracked = find_tracked(output, (LOCAL_FOLDER,))
+    if isinstance(tracked, frozenset) and tracked:
+        raise StorageError(
+            f"git has files of {LOCAL_FOLDER}, which belongs to one machine: {min(tracked)}",
+            hint=f"look at who added them; then, in the output folder: git rm -r --cached {LOCAL_FOLDER}",
+        )
 
 
 def explain_exposure(folder: Path, paths: Iterable[str]) -> dict[str, str]:

@@ -55,6 +55,7 @@ class SchemaName(enum.StrEnum):
     HISTORY = "history"
     SAVED_PLAN = "saved-plan"
     REQUEST = "request"
+    IMPORT = "import"
 
 
 @enum.unique
@@ -335,6 +336,53 @@ def request_command(
 
     where = Locations(key=key, request=out, certificate=certificate)
     code = request(address, file, output, where, rekey=rekey, as_json=format_ is Format.JSON, notice=notice)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder of keys and certificates.", parser=_path)
+    ],
+    file: Annotated[
+        Path,
+        typer.Option(
+            "-f", "--file", help="The manifest to write; never over an existing one.", parser=_path, metavar="PATH"
+        ),
+    ] = _DEFAULT_MANIFEST,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", help="Where the copies go; default: pki beside the manifest.", parser=_path, metavar="PATH"
+        ),
+    ] = None,
+    password: Annotated[
+        list[str] | None,
+        typer.Option("--password", metavar="REF", help="Where a password is: env:NAME or file:PATH. Repeatable."),
+    ] = None,
+    ca: Annotated[
+        str | None,
+        typer.Option("--ca", metavar="NAME", help="The authority to take over: its common name or fingerprint."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and write nothing.")] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Take over keys and certificates that other tools made. Nothing in their folder is changed."""
+    from edgecerts.cli.platform import find_platform_notice
+
+    notice = find_platform_notice(sys.platform, "import")
+    from edgecerts.cli.import_folder import import_folder
+
+    code = import_folder(
+        source,
+        file,
+        output,
+        passwords=password or (),
+        authority=ca,
+        dry_run=dry_run,
+        as_json=format_ is Format.JSON,
+        notice=notice,
+    )
     raise typer.Exit(code)
 
 

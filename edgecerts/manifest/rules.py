@@ -42,7 +42,7 @@ def _check_client_names(clients: Sequence[Entry], mistakes: Mistakes) -> None:
     for client in clients:
         name = client.entity.subject.common_name
         if name is not None:
-            groups.setdefault(_folded(name), []).append(client)
+            groups.setdefault(fold_name(name), []).append(client)
     for first, *others in groups.values():
         # Entries whose names differ in nothing but case have been noted as one folder already.
         folder = first.entity.name.casefold()
@@ -61,10 +61,10 @@ def _check_client_names(clients: Sequence[Entry], mistakes: Mistakes) -> None:
 
 def _check_authority_name(authority_name: str, entries: Sequence[Entry], mistakes: Mistakes) -> None:
     """OpenSSL takes a leaf whose subject is its issuer's for self-signed, so the names must differ."""
-    folded = _folded(authority_name)
+    folded = fold_name(authority_name)
     for entry in entries:
         name = entry.entity.subject.common_name
-        if name is not None and _folded(name) == folded:
+        if name is not None and fold_name(name) == folded:
             mistakes.add(
                 entry.common_name_mark,
                 f"{quoted(name)} is the common name of the authority",
@@ -77,6 +77,6 @@ def _line(entry: Entry) -> int:
     return mark.line
 
 
-def _folded(name: str) -> str:
-    """A name as it is compared: without case, compatibility forms and runs of spaces (RFC 5280 §7.1)."""
+def fold_name(name: str) -> str:
+    """A common name as it is compared: without case, compatibility forms and runs of spaces (RFC 5280 §7.1)."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

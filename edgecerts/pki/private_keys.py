@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -92,8 +92,9 @@ def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = Fal
         key = serialization.load_pem_private_key(
             block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=not validate
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # Damage inside an encrypted key looks the same as a wrong password.
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
+        # Damage inside an encrypted key looks the same as a wrong password; parameters of its encryption that OpenSSL
+        # refuses are an internal error to the library.
         if is_encrypted(pem):
             raise WrongPasswordError("the password does not open the private key") from error
         raise InvalidKeyError("the private key is damaged") from error
@@ -108,7 +109,12 @@ def read_key_facts(pem: bytes) -> KeyFacts:
     Raises:
         InvalidKeyError: it is damaged, encrypted or not one private key.
     """
-    public_key = load_private_key(pem, None).public_key()
+    return describe_key(load_private_key(pem, None))
+
+
+def describe_key(key: PrivateKey) -> KeyFacts:
+    """Describes a private key that is open."""
+    public_key = key.public_key()
     return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 
 

@@ -99,11 +99,11 @@ class KeySource(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lineage:
-    """What an authority's certificate that is made again takes over, so that what it issued stays valid.
+    """What a certificate that is made again takes over from the one before.
 
     Attributes:
-        name: its subject, byte for byte.
-        key_id: its subject key identifier in hexadecimal, or None.
+        name: its subject, byte for byte: what an authority issued stays valid, and a client stays the same user.
+        key_id: an authority's subject key identifier in hexadecimal; None where it is derived from the key.
     """
 
     name: x509.Name
@@ -117,7 +117,7 @@ class Issuance:
     Attributes:
         period: when it will be valid.
         key: where its public key comes from.
-        lineage: for an authority that keeps its key: what its new certificate takes over.
+        lineage: what it takes over from a certificate that is made again, or None.
     """
 
     period: Period
