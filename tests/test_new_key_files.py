@@ -352,7 +352,10 @@ def test_the_report_says_where_each_file_for_a_host_is(project: Project, keys: P
         in words
     )
     assert "server.key mode 0600, server.pem mode 0644" in words
-    assert f"New private keys, which exist only here ca/ca.key {keys}/new/brokers/plant-a/server.key" in words
+    assert (
+        f"New private keys, which exist only here {project.output}/ca/ca.key {keys}/new/brokers/plant-a/server.key"
+        in words
+    )
 
 
 def test_keys_that_are_there_stop_the_run_before_it_begins(project: Project, keys: Path) -> None:

@@ -233,7 +233,6 @@ class NoticeCode(enum.StrEnum):
     LOG_CONTRADICTION = "log-contradiction"
     REQUEST_REFUSED = "request-refused"
     REQUEST_DIFFERS = "request-differs"
-    KEY_USED_BEFORE = "key-used-before"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,14 +1,14 @@
 """What a host's certificate request is good for: small checks, each with its own words."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgecerts.desired.graph import Graph, Identity, RequestArtifact, identity_of
 from edgecerts.observed.inventory import Inventory, Observed
 from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.key_types import KeyType
 from edgecerts.plan.issuer import Obstacle
-from edgecerts.plan.model import BlockCode
+from edgecerts.plan.model import BlockCode, rfc3339
 from edgecerts.plan.waiting import on_host
 
 _LEAST_RSA_BITS, _MOST_RSA_BITS = 2048, 8192
@@ -29,11 +29,15 @@ class KeyOwners:
         holders: who has it, by certificates and private keys that are here.
         logged: who had a certificate for it, by the log.
         requesters: who asks for it to be certified.
+        certified: by identity, when each of its keys last got a certificate, as far as is known here (RFC 3339, UTC).
+        current: by identity, the key that its certificate is for.
     """
 
     holders: Addresses
     logged: Addresses
     requesters: Addresses
+    certified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
 
     def other(self, spki_sha256: str, address: str) -> str | None:
         """The first identity that a key belongs to, and that is not this one; None where there is none.
@@ -45,9 +49,13 @@ class KeyOwners:
         # Each is sorted and has no name twice: the first two tell, however many devices were cloned.
         return min((other for owners in asked for other in owners[:2] if other != address), default=None)
 
-    def had_before(self, spki_sha256: str, address: str) -> bool:
-        """Whether an identity has had a certificate for a key."""
-        return address in self.logged.get(spki_sha256, ())
+    def was_given_up(self, spki_sha256: str, address: str) -> bool:
+        """Whether an identity had a certificate for a key, then one for another key, and has the first no more."""
+        times = self.certified.get(address, {})
+        last = times.get(spki_sha256)
+        if last is None or self.current.get(address) == spki_sha256:
+            return False
+        return any(other > last for other in times.values())
 
 
 NOBODY = KeyOwners(holders={}, logged={}, requesters={})
@@ -62,7 +70,23 @@ def find_key_owners(graph: Graph, inventory: Inventory) -> KeyOwners:
     )
     logged = ((entry.spki_sha256, identity_of(entry.address)) for entry in inventory.log)
     holders = _collect(_known_keys(graph, inventory))
-    return KeyOwners(holders=holders, logged=_collect(logged), requesters=_collect(requested))
+    issued = [(identity_of(entry.address), entry.spki_sha256, entry.issued_at) for entry in inventory.log]
+    present = [
+        (identity.address, chain[0].spki_sha256, rfc3339(chain[0].not_before))
+        for identity in graph.end_entities
+        if (chain := inventory.certificates[identity.certificate.path].value)
+    ]
+    certified: dict[str, dict[str, str]] = {}
+    for address, spki_sha256, when in (*issued, *present):
+        times = certified.setdefault(address, {})
+        times[spki_sha256] = max(times.get(spki_sha256, when), when)
+    return KeyOwners(
+        holders=holders,
+        logged=_collect(logged),
+        requesters=_collect(requested),
+        certified=certified,
+        current={address: spki_sha256 for address, spki_sha256, _ in present},
+    )
 
 
 def _collect(pairs: Iterator[tuple[str, str]]) -> Addresses:
@@ -113,6 +137,11 @@ def _find_problem(
     if other is not None:
         hint = f"each identity has a key of its own; make another, {on_host(identity, new_key=True)}"
         return f"its key belongs to {other}", hint
+    if owners.was_given_up(facts.spki_sha256, identity.address):
+        # It may have been stolen, which is why another took its place; and requests come back with an old branch.
+        rekey = on_host(identity, new_key=True)
+        hint = f"if this is an old request, bring back the last one; or make another key, {rekey}"
+        return "its key was replaced by another one, and is not certified again", hint
     if request.must_match:
         difference = describe_difference(identity, facts)
         if difference is not None:

@@ -177,12 +177,6 @@ class RequestedPlanner(EndEntityPlanner):
         others = _without_key_type(reasons)
         if facts.not_after > self._now and self._issuer.judged and self._issuer.obstacle is None:
             note_still_valid(plan, facts, "is replaced")
-        if self._key_owners.had_before(sent.facts.spki_sha256 if sent.facts else "", plan.identity.address):
-            plan.notice(
-                NoticeCode.KEY_USED_BEFORE,
-                f"{sent.artifact.path} is for a key that this identity had before its present one",
-                hint="if that is an old request, bring back the last one, or take it away",
-            )
         self._note_foreign_file(plan, sent.key, facts, others)
         self._note_identity(plan, others)
         self._issue(plan, _key_changed(sent, facts), *others, source=KeySource.REQUEST, obstacle=None)
