@@ -718,6 +718,52 @@ def test_an_address_that_has_no_request_is_a_usage_error(host: Project, address:
     assert words in result.err
 
 
+@pytest.mark.parametrize("option", ["--key", "--out", "--certificate"])
+@pytest.mark.parametrize("path", ["/", ".", "..", "certs/", "certs/.", "certs/..", "there", "there/../"])
+def test_a_folder_in_the_place_of_a_file_is_a_usage_error(
+    host: Project, option: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(host.folder)
+    (host.folder / "there").mkdir()
+    result = host.run("request", "broker/plant-a", option, path)
+    assert result.code == 64
+    assert f"{path} is a folder; name the file in it" in " ".join(result.err.split())
+    assert sorted(path.name for path in host.folder.rglob("*")) == ["pki.yaml", "there"]
+
+
+@pytest.mark.parametrize(
+    ("options", "which"),
+    [
+        (("--key", "a/x", "--out", "a/x"), "the private key and the request"),
+        (("--key", "a/x", "--out", "b/../a/x"), "the private key and the request"),
+        (("--key", "a/x.key", "--out", "a/x.next.key"), "the private key and the request"),
+        (("--key", "a/.x.csr.new", "--out", "a/x.csr"), "the private key and the request"),
+        (("--key", "a/x", "--certificate", "a/x"), "the private key and the certificate"),
+        (("--key", "a/server.pem"), "the private key and the certificate"),
+        (("--out", "a/x", "--certificate", "link/x"), "the request and the certificate"),
+        (("--out", CERTIFICATE), "the request and the certificate"),
+        (("--out", KEY), "the private key and the request"),
+    ],
+)
+def test_the_files_of_a_host_are_different_ones(
+    host: Project, options: tuple[str, ...], which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is made: a key that was taken for a request would be lost."""
+    monkeypatch.chdir(host.folder)
+    (host.folder / "a").mkdir()
+    (host.folder / "link").symlink_to("a")
+    result = host.run("request", "broker/plant-a", *options)
+    assert result.code == 64
+    assert f"{which} would be the same file" in result.err
+    assert sorted(path.name for path in host.folder.rglob("*")) == ["a", "link", "pki.yaml"]
+
+
+def test_two_names_of_one_file_are_one_file(host: Project) -> None:
+    request(host)
+    (host.folder / "other.csr").hardlink_to(host.folder / KEY)
+    assert host.run("request", "broker/plant-a", "--out", f"{host.folder}/other.csr").code == 64
+
+
 @pytest.mark.parametrize("held", ["here", "delivered"])
 def test_a_key_that_is_made_elsewhere_is_a_usage_error(project: Project, held: str) -> None:
     project.write(SMALL.replace("MyEACM:", f"MyEACM: {{key_held: {held}}}"))

@@ -61,6 +61,11 @@ class HostPlaces:
         """A key that is being written, and that nobody knows yet."""
         return self.key.beside("." + self._key_named("new").name)
 
+    @property
+    def new_request(self) -> Place:
+        """A request that is being written."""
+        return self.request.beside(f".{self.request.name}.new")
+
     def replaced_key(self, stamp: str) -> Place:
         """A key that was in use until this moment."""
         return self._key_named(f"{REPLACED}-{stamp}")
