@@ -478,7 +478,7 @@ def test_without_its_password_nothing_is_made(host: Project, monkeypatch: pytest
     monkeypatch.delenv("HOST_PASSWORD", raising=False)
     result = host.run("request", "broker/plant-a")
     assert result.code == 1
-    assert "HOST_PASSWORD" in result.err
+    assert "HOST_PASSWORD=... edgecerts request broker/plant-a" in result.err
     assert not host.output.exists()
 
 
@@ -675,7 +675,8 @@ def test_no_open_key_is_made_where_git_would_take_it_in(host: Project) -> None:
     git(host.folder, "init", "-q")
     result = host.run("request", "broker/plant-a")
     assert result.code == 1
-    assert "would not be encrypted, and git would take it in; no line keeps it out" in result.err
+    assert "would not be encrypted, and git might take it into a repository; no line keeps it out" in result.err
+    assert "write *.key at the end of the repository's .gitignore" in result.err
     assert not host.output.exists()
     (host.folder / ".gitignore").write_text("*.key\n")
     request(host)
@@ -691,6 +692,47 @@ def test_the_output_folders_own_gitignore_keeps_all_keys_of_a_host_out(host: Pro
     request(host)
     request(host, "--rekey")
     assert sorted(path.name for path in (host.folder / KEY).parent.iterdir()) == ["server.key", "server.next.key"]
+
+
+def put_git(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = folder / "bin/git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_no_open_key_is_made_where_git_cannot_say_whether_it_would_take_it_in(
+    host: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(host.folder, "init", "-q")
+    (host.folder / ".gitignore").write_text("*.key\n")
+    with monkeypatch.context() as patch:
+        script = "echo 'fatal: detected dubious ownership in repository' >&2; exit 128"
+        put_git(tmp_path_factory.mktemp("programs"), script, patch)
+        result = host.run("request", "broker/plant-a")
+        assert result.code == 1
+        assert "git cannot be asked: detected dubious ownership in repository" in result.err
+        assert "name a place outside the work tree, or declare `password`" in result.err
+        assert not host.output.exists()
+        outside = tmp_path_factory.mktemp("outside")
+        request(host, "--key", f"{outside}/server.key", "--out", f"{outside}/new.csr")
+        host.write(locked())
+        patch.setenv("HOST_PASSWORD", PASSWORD)
+        request(host)
+
+
+def test_under_sudo_git_trusts_the_work_tree_of_who_called(
+    host: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(host.folder, "init", "-q")
+    script = 'test "$SUDO_UID" = 4321 && exec /usr/bin/env PATH="${PATH#*:}" git "$@"; exit 1'
+    put_git(tmp_path_factory.mktemp("programs"), script, monkeypatch)
+    (host.folder / ".gitignore").write_text("*.key\n")
+    monkeypatch.setenv("SUDO_UID", "1234")
+    assert host.run("request", "broker/plant-a").code == 1
+    monkeypatch.setenv("SUDO_UID", "4321")
+    request(host)
 
 
 def test_a_key_with_a_password_may_be_made_anywhere(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE
 from edgecerts.errors import StorageError
 
 _HINTS: Mapping[int, str] = {
-    errno.ENOSPC: "make room on the disk, then run edgecerts apply again",
-    errno.EACCES: "let this user write there, then run edgecerts apply again",
-    errno.EPERM: "let this user write there, then run edgecerts apply again",
-    errno.EDQUOT: "make room in your quota, then run edgecerts apply again",
+    errno.ENOSPC: "make room on the disk, then run the same command again",
+    errno.EACCES: "let this user write there, then run the same command again",
+    errno.EPERM: "let this user write there, then run the same command again",
+    errno.EDQUOT: "make room in your quota, then run the same command again",
     errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
     errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
 }

@@ -14,7 +14,7 @@ from edgecerts.apply.host_files import HostKeys, open_root, write_request
 from edgecerts.apply.lock import LOCK
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.replaced import stamp_of
-from edgecerts.apply.repository_guard import explain_exposure
+from edgecerts.apply.repository_guard import check_ignored
 from edgecerts.apply.secrets import Secret, SecretSources
 from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE, Identity
 from edgecerts.desired.host import HostPlaces, Place
@@ -173,14 +173,8 @@ def _check_repository(run: RequestRun, decision: Decision, *, encrypted: bool) -
     if not decision.makes_key or encrypted:
         return
     places = run.places
-    folder = next(parent for parent in Path(str(places.key)).absolute().parents if parent.is_dir())
     wanted = (places.key, places.next_key, places.new_key, places.replaced_key(stamp_of(run.now)))
-    paths = {os.path.relpath(Path(str(place)).absolute(), folder): place for place in wanted}
-    for path, why in explain_exposure(folder, paths).items():
-        raise StorageError(
-            f"{paths[path]} would not be encrypted, and git would take it in; {why}",
-            hint="write *.key at the end of the repository's .gitignore; or declare `password`",
-        )
+    check_ignored([Path(str(place)) for place in wanted])
 
 
 @contextlib.contextmanager

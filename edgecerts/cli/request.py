@@ -67,7 +67,7 @@ def request(
             places=places,
             output=project.output,
             now=current_time(),
-            sources=secret_sources(project, console),
+            sources=secret_sources(project, console, command=f"edgecerts request {identity.address}"),
             rekey=rekey,
             on_need=name_need,
         )
