@@ -655,7 +655,7 @@ def test_a_request_that_is_not_as_it_should_be_afterwards_is_an_error(
 
 def test_a_key_that_cannot_be_opened_again_is_not_written(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     other = encode_private_key(generate_private_key(KeyType.EC_P256), None)
-    monkeypatch.setattr("edgecerts.apply.request_run.encode_private_key", lambda key, password: other)
+    monkeypatch.setattr("edgecerts.pki.private_keys.encode_private_key", lambda key, password: other)
     result = host.run("request", "broker/plant-a")
     assert result.code == 1
     assert "does not read back as it was made" in result.err

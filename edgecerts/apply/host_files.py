@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgecerts.apply.file_system import FileSystem, Sync
+from edgecerts.apply.key_file import fill_key_file
 from edgecerts.desired.graph import PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, PUBLIC_MODE
 from edgecerts.desired.host import HostPlaces
 from edgecerts.errors import StorageError
@@ -47,11 +48,7 @@ class HostKeys:
         system, staged = self._system, self._places.new_key.name
         descriptor = system.create(staged, self._folder, PRIVATE_KEY_MODE)
         try:
-            system.write(descriptor, content)
-            system.chmod(descriptor, PRIVATE_KEY_MODE)
-            system.sync(descriptor, Sync.STAGED_FILE)
-            if system.read(descriptor) != content:
-                raise StorageError(f"{name} does not read back as it was written")
+            fill_key_file(descriptor, content, name=name, system=system)
         finally:
             system.close(descriptor)
         self._move(staged, name)

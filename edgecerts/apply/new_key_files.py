@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecerts.apply.file_system import FileSystem, Sync
+from edgecerts.apply.key_file import fill_key_file
 from edgecerts.apply.output_folder import OutputFolder, open_output, reporting
 from edgecerts.apply.repository_guard import check_ignored
 from edgecerts.desired.graph import PRIVATE_KEY_MODE, Identity, PrivateKeyArtifact
@@ -115,19 +116,12 @@ class NewKeyFiles:
                 raise _taken([place]) from None
             stack.callback(system.close, descriptor)
             try:
-                self._fill(descriptor, place, content)
+                fill_key_file(descriptor, content, name=str(place), system=system)
                 system.sync(parent, Sync.PLACE)
             except BaseException:
                 with contextlib.suppress(OSError):
                     _remove(folder, path)
                 raise
-
-    def _fill(self, descriptor: int, place: Path, content: bytes) -> None:
-        self.system.write(descriptor, content)
-        self.system.chmod(descriptor, PRIVATE_KEY_MODE)
-        self.system.sync(descriptor, Sync.STAGED_FILE)
-        if self.system.read(descriptor) != content:
-            raise StorageError(f"{place} does not read back as it was written")
 
     def _check_asked(self, plan: Plan) -> None:
         """A file was named for an authority's key, and none would be made."""

@@ -91,9 +91,7 @@ def check_ignored(places: Sequence[Path]) -> None:
 
 
 def _in_work_tree(place: Path, why: str, hint: str) -> StorageError:
-    return StorageError(
-        f"{place} would not be encrypted, and git might take it into a repository; {why}", hint=hint
-    )
+    return StorageError(f"{place} would not be encrypted, and git might take it into a repository; {why}", hint=hint)
 
 
 def _exposed_places(change: Change) -> Iterator[str]:

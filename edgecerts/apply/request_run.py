@@ -25,11 +25,10 @@ from edgecerts.pki.certificate_requests import build_request
 from edgecerts.pki.private_keys import (
     KeyFacts,
     PrivateKey,
-    encode_private_key,
+    describe_key,
+    encode_new_key,
     generate_private_key,
-    key_type_name,
     load_private_key,
-    spki_sha256,
 )
 from edgecerts.requests.decide import choose_key, decide, find_certificate
 from edgecerts.requests.model import Decision, KeyStep, RequestReport, RequestStep
@@ -108,21 +107,16 @@ class _Look:
 
     @property
     def facts(self) -> KeyFacts | None:
-        return _facts(self.opened) if self.opened is not None else None
+        return describe_key(self.opened) if self.opened is not None else None
 
 
 def _look(run: RequestRun, *, rekey: bool) -> _Look:
     files = scan_host(run.places)
     chosen = choose_key(run.places, files, rekey=rekey)
     opened = _open(run, chosen[0], chosen[1].value) if chosen is not None else None
-    facts = _facts(opened) if opened is not None else None
+    facts = describe_key(opened) if opened is not None else None
     decision = decide(run.identity, run.places, files, facts, rekey=rekey)
     return _Look(files=files, opened=opened, decision=decision)
-
-
-def _facts(key: PrivateKey) -> KeyFacts:
-    public_key = key.public_key()
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 
 
 def _open(run: RequestRun, place: Place, found: KeyFile | None) -> PrivateKey:
@@ -160,12 +154,10 @@ def _fetch(run: RequestRun, *, new: bool) -> Secret | None:
 def _generate(run: RequestRun, password: Secret | None) -> tuple[PrivateKey, bytes]:
     """A new key, and its file's content."""
     key = generate_private_key(run.identity.private_key.key_type)
-    revealed = password.reveal() if password is not None else None
-    pem = encode_private_key(key, revealed)
-    # What cannot be opened again must not be the only copy of a key.
-    if load_private_key(pem, revealed).public_key() != key.public_key():
-        raise InvalidKeyError("the new key does not read back as it was made")
-    return key, pem
+    try:
+        return key, encode_new_key(key, password.reveal() if password is not None else None)
+    except InvalidKeyError as error:
+        raise InvalidKeyError(f"the new key for {run.identity.address}: {error.message}") from error
 
 
 def _check_repository(run: RequestRun, decision: Decision, *, encrypted: bool) -> None:

@@ -85,7 +85,8 @@ def _path(text: str) -> Path:
 def _file_path(text: str) -> Path:
     """The path of one file from the command line. A folder is no file, and `Path` forgets that a path ends in `/`."""
     path = _path(text)
-    if text.rpartition("/")[2] in ("", ".", "..") or os.path.isdir(text):
+    is_folder = os.path.isdir(text)  # noqa: PTH112 (where nothing may be looked at, Path raises)
+    if is_folder or text.rpartition("/")[2] in ("", ".", ".."):
         raise typer.BadParameter(f"{text} is a folder; name the file in it")
     return path
 

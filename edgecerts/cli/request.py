@@ -115,6 +115,6 @@ def _is_same(path: str, other: str) -> bool:
     if os.path.realpath(path) == os.path.realpath(other):
         return True
     try:
-        return os.path.samefile(path, other)
+        return Path(path).samefile(other)
     except (OSError, ValueError):
         return False
