@@ -52,18 +52,8 @@ def test_a_private_key_in_the_place_of_a_request_is_called_one(key_type: KeyType
 
 def test_an_old_way_to_encrypt_is_recognised() -> None:
     data = KEYS[KeyType.EC_P256].private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    command = (
-        "pkcs8",
-        "-topk8",
-        "-inform",
-        "DER",
-        "-outform",
-        "DER",
-        "-v1",
-        "PBE-SHA1-3DES",
-        "-passout",
-        "pass:secret",
-    )
+    how = ("-v1", "PBE-SHA1-3DES", "-passout", "pass:a password")
+    command = ("pkcs8", "-topk8", "-inform", "DER", "-outform", "DER", *how)
     done = subprocess.run([find_program("openssl"), *command], input=data, capture_output=True, check=True)
     assert holds_private_key(done.stdout)
 

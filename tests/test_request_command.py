@@ -155,6 +155,75 @@ def test_other_places_can_be_named(host: Project) -> None:
     assert "Nothing to do" in request(host, *options).out
 
 
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_every_folder_that_is_made_for_a_key_is_private_whatever_the_umask(host: Project, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        request(host, "--key", f"{host.folder}/a/b/c/server.key", "--out", f"{host.folder}/out/side/new.csr")
+        request(host, address="client/unit")
+    finally:
+        os.umask(before)
+    for name in ("a", "a/b", "a/b/c", "pki", "pki/clients", "pki/clients/unit"):
+        assert (host.folder / name).stat().st_mode & 0o7777 == 0o700
+    # A request is there to be handed on.
+    for name in ("out", "out/side", "requests"):
+        assert (host.folder / name).stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_root_makes_in_somebodys_clone_is_theirs_but_for_the_key(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving a file away takes privileges that tests may lack, so the calls are looked at."""
+    if os.geteuid() == 0:
+        os.chown(host.folder, 1234, 2345)
+    owner = (host.folder.stat().st_uid, host.folder.stat().st_gid)
+    given: dict[str, tuple[int, int]] = {}
+
+    def chown(self: FileSystem, descriptor: int, uid: int, gid: int) -> None:
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
+        given[place.relative_to(host.folder).as_posix()] = (uid, gid)
+        if owner == (1234, 2345):
+            os.fchown(descriptor, uid, gid)
+
+    monkeypatch.setattr(FileSystem, "chown", chown)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    request(host)
+    request(host, "--key", f"{host.folder}/a/b/server.key", "--out", f"{host.folder}/c/d/new.csr")
+    assert given == dict.fromkeys(
+        [
+            *("pki", "pki/brokers", "pki/brokers/plant-a", "requests", "requests/.plant-a.csr.new"),
+            *("a", "a/b", "c", "c/d", "c/d/.new.csr.new"),
+        ],
+        owner,
+    )
+
+
+def test_a_folder_that_took_the_place_of_a_new_one_is_not_given_away(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() == 0:
+        os.chown(host.folder, 1234, 2345)
+    theirs, make_root = host.folder / "theirs", FileSystem.make_root
+    theirs.mkdir()
+    (theirs / "file").write_text("")
+    given: list[str] = []
+
+    def race(self: FileSystem, path: Path, mode: int) -> None:
+        make_root(self, path, mode)
+        if path.name == "certs":
+            path.rmdir()
+            theirs.rename(path)
+
+    def chown(self: FileSystem, descriptor: int, uid: int, gid: int) -> None:
+        given.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(FileSystem, "make_root", race)
+    monkeypatch.setattr(FileSystem, "chown", chown)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    request(host, "--key", f"{host.folder}/certs/server.key")
+    assert given == ["requests", ".plant-a.csr.new"]
+
+
 def test_a_folder_that_is_there_keeps_its_permissions(host: Project) -> None:
     there = host.folder / "certs"
     there.mkdir(mode=0o755)
@@ -288,6 +357,46 @@ def test_the_owner_of_the_key_in_use_is_that_of_the_new_one(running: Project, mo
     monkeypatch.setattr(os.path, "samestat", lambda one, other: False)
     request(running)
     assert given == [(1234, 5678)]
+
+
+def test_no_other_file_is_given_to_the_owner_of_the_key(running: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write to the folder could exchange the next key for a name of somebody else's file."""
+    request(running, "--rekey")
+    running.apply()
+    (running.folder / KEY).chmod(0o640)
+    secret, open_file = running.folder / "secret", FileSystem.open_file
+
+    def race(self: FileSystem, name: str, folder: int) -> int:
+        if name == "server.next.key":
+            secret.write_bytes((running.folder / NEXT).read_bytes())
+            secret.chmod(0o600)
+            (running.folder / NEXT).unlink()
+            (running.folder / NEXT).hardlink_to(secret)
+        return open_file(self, name, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "open_file", race)
+        result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.next.key changed while edgecerts was at work" in result.err
+    assert secret.stat().st_mode & 0o777 == 0o600
+    # Nor what was that file's from the beginning.
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.next.key has another name, whose permissions would change with it" in result.err
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert replaced_keys((running.folder / KEY).parent) == []
+    secret.unlink()
+    assert told(running)["key"]["action"] == "put-in-place"
+    assert (running.folder / KEY).stat().st_mode & 0o777 == 0o640
+
+
+def test_no_key_becomes_a_program(running: Project) -> None:
+    (running.folder / KEY).chmod(0o6755)
+    request(running, "--rekey")
+    running.apply()
+    request(running)
+    assert (running.folder / KEY).stat().st_mode & 0o7777 == 0o640
 
 
 def test_a_key_of_another_type_than_declared_is_said_and_stays(running: Project) -> None:
@@ -564,8 +673,26 @@ def test_nothing_but_a_request_is_written_over(host: Project, hold: Callable[[Pa
     before = tree(host.folder)
     result = host.run("request", "broker/plant-a", "--out", str(place))
     assert result.code == 1
+    assert f"{place} " in result.err
     assert "was left as it is" in result.err
     assert tree(host.folder) == before
+
+
+@pytest.mark.parametrize("form", [Encoding.PEM, Encoding.DER])
+def test_a_private_key_in_the_place_of_a_request_is_called_one_before_anything_is_made(
+    host: Project, form: Encoding
+) -> None:
+    key = generate_private_key(KeyType.EC_P256)
+    (host.folder / "requests").mkdir()
+    place = host.folder / REQUEST
+    place.write_bytes(key.private_bytes(form, PrivateFormat.PKCS8, NoEncryption()))
+    before = tree(host.folder)
+    result = host.run("request", "broker/plant-a", "--rekey")
+    assert result.code == 1
+    assert f"{place} holds a private key, and was left as it is" in result.err
+    assert "--key names the place" in result.err
+    assert tree(host.folder) == before
+    assert not any(line in result.err for line in encode_private_key(key, None).decode().splitlines()[1:-1])
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
-from edgecerts.apply.host_files import HostKeys, open_root, write_request
+from edgecerts.apply.host_files import PUBLIC_FOLDER_MODE, HostKeys, check_request_place, write_request
 from edgecerts.apply.lock import LOCK
-from edgecerts.apply.output_folder import OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, open_output, reporting
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.repository_guard import check_ignored
 from edgecerts.apply.secrets import Secret, SecretSources
-from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE, Identity
+from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, Identity
 from edgecerts.desired.host import HostPlaces, Place
 from edgecerts.errors import EdgecertsError, InvalidKeyError, StorageError, WrongPasswordError
 from edgecerts.manifest.model import PasswordSource
@@ -32,8 +32,6 @@ from edgecerts.pki.private_keys import (
 )
 from edgecerts.requests.decide import choose_key, decide, find_certificate
 from edgecerts.requests.model import Decision, KeyStep, RequestReport, RequestStep
-
-_PUBLIC_FOLDER_MODE = 0o755
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +72,8 @@ def run_request(run: RequestRun) -> RequestReport:
     look = _look(run, rekey=run.rekey)
     if look.decision.does_nothing:
         return _report(run, look, None)
+    if look.decision.request is RequestStep.WRITTEN:
+        check_request_place(run.places.request)
     password = _fetch(run, new=True) if look.decision.makes_key else None
     made = _generate(run, password) if look.decision.makes_key else None
     _check_repository(run, look.decision, encrypted=password is not None)
@@ -82,7 +82,7 @@ def run_request(run: RequestRun) -> RequestReport:
             raise StorageError(
                 "the files of this host changed while edgecerts was at work", hint="run the same command again"
             )
-        replaced = _write_key(run, look.decision, made, HostKeys(run.places, folder, run.system))
+        replaced = _write_key(run, look, made, HostKeys(run.places, folder, run.system))
         if look.decision.request is RequestStep.WRITTEN:
             key = made[0] if made is not None else look.opened
             assert key is not None  # noqa: S101 (what is not made was opened)
@@ -184,16 +184,6 @@ def _held(run: RequestRun) -> Iterator[int]:
         yield folder
 
 
-@contextlib.contextmanager
-def _opened(path: Path, system: FileSystem) -> Iterator[OutputFolder]:
-    """A folder that is walked by descriptors, so that no symbolic link below it is followed."""
-    descriptor = open_root(path, system)
-    try:
-        yield OutputFolder(descriptor, system)
-    finally:
-        system.close(descriptor)
-
-
 def _lock(descriptor: int, system: FileSystem, what: str) -> None:
     try:
         system.lock(descriptor)
@@ -218,16 +208,15 @@ def _undisturbed_by_apply(run: RequestRun) -> Iterator[None]:
         yield
 
 
-def _write_key(
-    run: RequestRun, decision: Decision, made: tuple[PrivateKey, bytes] | None, keys: HostKeys
-) -> str | None:
+def _write_key(run: RequestRun, look: _Look, made: tuple[PrivateKey, bytes] | None, keys: HostKeys) -> str | None:
     """Does what is to be done about the key. Returns where the one went that was in use or waited."""
-    places, stamp = run.places, stamp_of(run.now)
+    places, stamp, decision, waiting = run.places, stamp_of(run.now), look.decision, look.files.next_key.value
     kept = None
     with reporting(str(places.key)):
         keys.tidy()
         if decision.key is KeyStep.PUT_IN_PLACE:
-            kept = keys.put_in_place(stamp)
+            assert waiting is not None  # noqa: S101 (only what was read is put in place)
+            kept = keys.put_in_place(stamp, waiting.file)
         if made is not None:
             if decision.sets_next_aside:
                 kept = keys.set_aside(places.next_key.name, stamp)
@@ -239,19 +228,15 @@ def _write_key(
 def _write_request(run: RequestRun, key: PrivateKey) -> None:
     place, system = run.places.request, run.system
     content = build_request(run.identity.certificate.spec, key)
-    with _opened(place.root, system) as root, reporting(str(place)):
-        _make_public_folders(root, place.folder, system)
-        with root.folder(place.folder) as folder:
-            write_request(place.name, content, folder=folder, system=system)
+    with _opened(place.root, system, mode=PUBLIC_FOLDER_MODE) as root, reporting(str(place)):
+        write_request(place, content, folder=root, system=system)
 
 
-def _make_public_folders(root: OutputFolder, path: str, system: FileSystem) -> None:
-    """The folders of a request, which holds nothing secret."""
-    made = ""
-    for name in path.split("/") if path else ():
-        with root.folder(made) as parent, contextlib.suppress(FileExistsError):
-            system.make_folder(name, parent, _PUBLIC_FOLDER_MODE)
-        made = f"{made}/{name}".removeprefix("/")
+def _opened(
+    path: Path, system: FileSystem, *, mode: int = PRIVATE_FOLDER_MODE
+) -> contextlib.AbstractContextManager[OutputFolder]:
+    """A folder of a host, which may be somebody's clone."""
+    return open_output(path, system, name=f"the folder {path}", mode=mode, gives=True)
 
 
 def _report(run: RequestRun, look: _Look, replaced: str | None) -> RequestReport:

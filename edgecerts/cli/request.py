@@ -98,7 +98,7 @@ def _check_apart(places: HostPlaces) -> None:
     """No file takes the place of another, nor of one that is written on the way there."""
     kinds = {
         "private key": (places.key, places.next_key, places.new_key),
-        "request": (places.request, places.new_request),
+        "request": (places.request, places.request.staged),
         "certificate": places.certificates,
     }
     for (one, its), (other, others) in itertools.combinations(kinds.items(), 2):

@@ -29,6 +29,11 @@ class Place:
         """The folder of the file, relative to the root; empty for that itself."""
         return self.path.rpartition("/")[0]
 
+    @property
+    def staged(self) -> "Place":
+        """Where a public file is written before it gets its name."""
+        return self.beside(f".{self.name}.new")
+
     def __str__(self) -> str:
         return str(self.root / self.path)
 
@@ -60,11 +65,6 @@ class HostPlaces:
     def new_key(self) -> Place:
         """A key that is being written, and that nobody knows yet."""
         return self.key.beside("." + self._key_named("new").name)
-
-    @property
-    def new_request(self) -> Place:
-        """A request that is being written."""
-        return self.request.beside(f".{self.request.name}.new")
 
     def replaced_key(self, stamp: str) -> Place:
         """A key that was in use until this moment."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from edgecerts.desired.host import HostPlaces, Place
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError
-from edgecerts.observed.folder_reader import FolderReader, NotReadableError
+from edgecerts.observed.folder_reader import FileId, FolderReader, NotReadableError
 from edgecerts.observed.inventory import Observed, State
 from edgecerts.observed.requests import observe_request
 from edgecerts.pki.certificate_facts import parse_certificates
@@ -20,11 +20,13 @@ class KeyFile:
     Attributes:
         mode: its permission bits.
         encrypted: it needs a password.
+        file: what it is, whatever its name.
     """
 
     data: bytes = field(repr=False)
     mode: int
     encrypted: bool
+    file: FileId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +63,7 @@ def _read_key_file(place: Place) -> Observed[KeyFile]:
         found = FolderReader(place.root).read(place.path)
         if found is None:
             return Observed(state=State.ABSENT)
-        key = KeyFile(data=found.data, mode=found.mode, encrypted=is_encrypted(found.data))
+        key = KeyFile(data=found.data, mode=found.mode, encrypted=is_encrypted(found.data), file=found.file)
         return Observed(state=State.PRESENT, value=key)
     except NotReadableError as error:
         return Observed(state=State.UNREADABLE, problem=error.problem)
