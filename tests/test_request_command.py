@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.cli.console import Console
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import encode_private_key, generate_private_key
 from edgecerts.schemas import schema_text
@@ -285,12 +286,17 @@ def test_a_new_key_takes_over_only_when_its_certificate_is_here(running: Project
     assert running.run("plan").out.endswith("as declared, 1 waiting.\n")
 
 
-def test_a_rekey_that_is_under_way_is_not_begun_again(running: Project) -> None:
+def test_a_next_key_makes_way_for_another_until_its_certificate_is_here(running: Project) -> None:
     request(running, "--rekey")
-    before = tree(running.folder)
+    waiting, used = (running.folder / NEXT).read_bytes(), (running.folder / KEY).read_bytes()
     again = told(running, "--rekey")
-    assert tree(running.folder) == before
-    assert [notice["code"] for notice in again["notices"]] == ["key-waits"]
+    assert again["key"]["action"] == "made-next"
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert again["replaced"] == str(kept)
+    assert kept.read_bytes() == waiting
+    assert (running.folder / KEY).read_bytes() == used
+    assert (running.folder / NEXT).read_bytes() not in (waiting, used)
+    assert request_digest(running.folder / REQUEST) == key_digest(running.folder / NEXT)
     running.apply()
     finished = told(running, "--rekey")
     assert finished["key"]["action"] == "put-in-place"
@@ -437,6 +443,75 @@ def test_a_next_key_takes_over_at_once_where_there_is_none_in_use(running: Proje
     assert told(running)["key"]["action"] == "put-in-place"
     assert (running.folder / KEY).read_bytes() == waiting
     assert replaced_keys((running.folder / KEY).parent) == []
+
+
+def test_another_key_is_made_where_the_one_in_use_is_lost_and_the_next_is_given_up(running: Project) -> None:
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    (running.folder / KEY).unlink()
+    assert told(running, "--rekey")["key"]["action"] == "made"
+    assert not (running.folder / NEXT).exists()
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == waiting
+    assert request_digest(running.folder / REQUEST) == key_digest(running.folder / KEY)
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_next_key_whose_password_is_lost_makes_way_for_another(
+    running: Project, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    """Whether its certificate is here, nobody can say then."""
+    running.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    if arrived:
+        running.apply()
+    monkeypatch.setenv("HOST_PASSWORD", "quite another password")
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "--rekey" in result.err
+    assert told(running, "--rekey")["key"]["action"] == "made-next"
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == waiting
+    assert key_digest(running.folder / NEXT, b"quite another password") == request_digest(running.folder / REQUEST)
+
+
+def test_a_password_that_opened_nothing_is_typed_again_for_another_key(
+    running: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.write(locked("{prompt: true}"))
+    typed = iter([PASSWORD, PASSWORD, "mistyped", "a new one", "a new one", "a new one"])
+    monkeypatch.setattr(Console, "can_ask", True)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
+    request(running, "--rekey")
+    request(running, "--rekey")
+    assert key_digest(running.folder / NEXT, b"a new one") == request_digest(running.folder / REQUEST)
+
+
+def spoil_mode(running: Project) -> None:
+    (running.folder / NEXT).chmod(0o644)
+
+
+def spoil_encryption(running: Project) -> None:
+    """It was made before a password was declared."""
+    running.write(locked())
+
+
+@pytest.mark.parametrize("spoil", [spoil_mode, spoil_encryption])
+def test_a_next_key_that_is_not_as_it_should_be_makes_way_for_one_that_is(
+    running: Project, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Project], None]
+) -> None:
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    spoil(running)
+    (code,) = {notice["code"] for notice in told(running)["notices"]} - {"key-waits"}
+    assert code in ("key-exposed", "key-not-encrypted")
+    assert told(running, "--rekey")["key"]["action"] == "made-next"
+    assert [notice["code"] for notice in told(running)["notices"]] == ["key-waits"]
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == waiting
 
 
 def test_two_keys_that_are_replaced_in_the_same_second_are_both_kept(running: Project) -> None:

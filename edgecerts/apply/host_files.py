@@ -39,9 +39,18 @@ class HostKeys:
         self._system = system
 
     def tidy(self) -> None:
-        """Removes a key that a run which was killed had not given its name: nobody knows it; or it has another name."""
-        if self._system.look(self._places.new_key.name, self._folder) is not None:
-            self._system.unlink(self._places.new_key.name, self._folder)
+        """Removes what a run left that was killed: a key without its name, which nobody knows, and a key's second name.
+
+        A next key that it had begun to set aside is the next key again.
+        """
+        system, folder = self._system, self._folder
+        if system.look(self._places.new_key.name, folder) is not None:
+            system.unlink(self._places.new_key.name, folder)
+        waiting = system.look(self._places.next_key.name, folder)
+        second = self._second_name(waiting) if waiting is not None and waiting.st_nlink > 1 else None
+        if second is not None:
+            system.unlink(second, folder)
+            system.sync(folder, Sync.PUBLISHED)
 
     def create(self, name: str, content: bytes) -> None:
         """Writes a new key, private from its first byte, which has its name only when it is on the disk.
@@ -59,12 +68,6 @@ class HostKeys:
 
     def set_aside(self, name: str, stamp: str) -> str:
         """Gives a key that is not used any more the name of a replaced one. Returns that name."""
-        system, old = self._system, self._system.look(name, self._folder)
-        kept = self._second_name(old) if old is not None else None
-        if kept is not None:
-            system.unlink(name, self._folder)
-            system.sync(self._folder, Sync.PUBLISHED)
-            return kept
         kept = self._free_name(stamp)
         self._move(name, kept)
         return kept

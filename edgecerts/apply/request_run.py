@@ -113,7 +113,14 @@ class _Look:
 def _look(run: RequestRun, *, rekey: bool) -> _Look:
     files = scan_host(run.places)
     chosen = choose_key(run.places, files, rekey=rekey)
-    opened = _open(run, chosen[0], chosen[1].value) if chosen is not None else None
+    try:
+        opened = _open(run, chosen[0], chosen[1].value) if chosen is not None else None
+    except InvalidKeyError:
+        if not rekey:
+            raise
+        # It makes way for another key, whatever keeps it from being opened. What opened nothing closes nothing, either.
+        opened = None
+        run.sources.forget(run.identity.private_key.address)
     facts = describe_key(opened) if opened is not None else None
     decision = decide(run.identity, run.places, files, facts, rekey=rekey)
     return _Look(files=files, opened=opened, decision=decision)
@@ -132,7 +139,10 @@ def _open(run: RequestRun, place: Place, found: KeyFile | None) -> PrivateKey:
     try:
         return load_private_key(found.data, password.reveal() if password is not None else None, validate=True)
     except WrongPasswordError as error:
-        raise WrongPasswordError(f"{place}: {error.message}", hint=f"the password came from {_source(run)}") from error
+        raise WrongPasswordError(
+            f"{place}: {error.message}",
+            hint=f"the password came from {_source(run)}; where the right one is lost, have another key made: --rekey",
+        ) from error
     except EdgecertsError as error:
         raise InvalidKeyError(
             f"{place}: {error.message}", hint="bring it back from a backup; or have another key made: --rekey"

@@ -109,6 +109,10 @@ class SecretSources:
             )
         return secret
 
+    def forget(self, address: Address) -> None:
+        """Lets a password be typed again: the one that was opened nothing."""
+        self._answers.pop(address, None)
+
     def fetch_key(self, source: PrivateKeySource) -> Secret:
         """Gets the text of the authority's private key, which may be encrypted.
 

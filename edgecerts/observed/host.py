@@ -1,5 +1,6 @@
 """What lies on the host of one identity: its private key, the next one, its request and its certificates."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -34,7 +35,8 @@ class HostFiles:
     """The files of one identity on its host.
 
     Attributes:
-        unfinished: a run that was killed left a key that it had not given its name yet, or not only that.
+        unfinished: a run that was killed left a key that it had not given its name yet, or not only that; or a next key
+            that it had begun to set aside.
         certified: by the place of each certificate that is there the SHA-256 of its public key; None where that cannot
             be read.
     """
@@ -52,10 +54,23 @@ def scan_host(places: HostPlaces) -> HostFiles:
     return HostFiles(
         key=_read_key_file(places.key),
         next_key=_read_key_file(places.next_key),
-        unfinished=_read_key_file(places.new_key).state is not State.ABSENT,
+        unfinished=_read_key_file(places.new_key).state is not State.ABSENT or _has_two_names(places),
         request=observe_request(FolderReader(places.request.root), places.request.path),
         certified={place: key.value for place, key in found.items() if key.state is not State.ABSENT},
     )
+
+
+def _has_two_names(places: HostPlaces) -> bool:
+    """Whether the next key has the name of a replaced one, too."""
+    try:
+        with FolderReader(places.key.root).open_folder(places.key.folder) as folder:
+            found = folder.look(places.next_key.name) if folder is not None else None
+            if folder is None or found is None or found.st_nlink == 1:
+                return False
+            others = (folder.look(name) for name in folder.names() if name.startswith(places.replaced_prefix))
+            return any(other is not None and os.path.samestat(found, other) for other in others)
+    except NotReadableError:
+        return False
 
 
 def _read_key_file(place: Place) -> Observed[KeyFile]:

@@ -18,21 +18,20 @@ from edgecerts.requests.model import Decision, KeyStep, RequestNotice, RequestSt
 def choose_key(places: HostPlaces, files: HostFiles, *, rekey: bool) -> tuple[Place, Observed[KeyFile]] | None:
     """The private key that has to be opened to decide, or None. One that is asked to go need not be opened.
 
+    Where another key is asked for, and one waits, that one need not open either: it is opened to see whether a
+    certificate that is here is its own.
+
     Raises:
         InvalidKeyError: a file is in its place and is no private key.
     """
-    if files.next_key.state is not State.ABSENT:
-        return _usable_file(places.next_key, files.next_key, rekey=rekey)
-    if files.key.state is State.ABSENT or rekey:
+    waiting = files.next_key.state is not State.ABSENT
+    place, found = (places.next_key, files.next_key) if waiting else (places.key, files.key)
+    if found.state is State.ABSENT:
         return None
-    return _usable_file(places.key, files.key, rekey=False)
-
-
-def _usable_file(place: Place, found: Observed[KeyFile], *, rekey: bool) -> tuple[Place, Observed[KeyFile]] | None:
+    if rekey:
+        return (place, found) if waiting and found.state is State.PRESENT and any(files.certified.values()) else None
     if found.state is State.PRESENT:
         return place, found
-    if rekey:
-        return None
     mended = "bring it back from a backup" if found.damaged else "name the file itself with --key, as who may read it"
     raise InvalidKeyError(
         f"{place} cannot be used: {found.problem}", hint=f"{mended}; or have another key made beside it: --rekey"
@@ -47,23 +46,24 @@ def decide(
     Args:
         identity: what is declared.
         places, files: where its files are on this host, and what they are.
-        opened: the key of `choose_key`, or None.
+        opened: the key of `choose_key`, or None; None, too, where it does not open and another was asked for.
         rekey: a new key was asked for.
 
     Raises:
         InvalidKeyError: the key is not here or cannot be certified, and no other was asked for.
     """
     waiting = files.next_key.state is not State.ABSENT
-    if waiting and opened is not None and (_arrived(files, opened) or files.key.state is State.ABSENT):
+    absent = files.key.state is State.ABSENT
+    if waiting and opened is not None and (_arrived(files, opened) or (absent and not rekey)):
         return _put_in_place(identity, files, opened, rekey=rekey)
-    problem = unusable_requested_key(identity, opened.key_type) if opened is not None else None
-    if rekey and (opened is None or problem is not None):
-        step = KeyStep.MADE if files.key.state is State.ABSENT and not waiting else KeyStep.MADE_NEXT
+    if rekey:
+        step = KeyStep.MADE if absent else KeyStep.MADE_NEXT
         return Decision(key=step, request=RequestStep.WRITTEN, sets_next_aside=waiting)
     if opened is None:
         _check_first(places, files)
         return Decision(key=KeyStep.MADE, request=RequestStep.WRITTEN)
     place = places.next_key if waiting else places.key
+    problem = unusable_requested_key(identity, opened.key_type)
     if problem is not None:
         raise InvalidKeyError(f"{place} {problem}", hint="have another key made beside it: --rekey")
     notices = list(_note_file(identity, place, files.next_key if waiting else files.key))
@@ -147,5 +147,5 @@ def _key_waits(identity: Identity, place: Place) -> Remark:
         code=RequestNotice.KEY_WAITS.value,
         address=identity.address,
         message=f"{place} waits for its certificate; the present key stays in use until that is here",
-        hint="run this again when the certificate has come",
+        hint="run this again when the certificate has come; for another key in its place: --rekey",
     )
