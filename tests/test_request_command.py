@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.cli.console import Console
+from edgecerts.observed.folder_reader import OpenFolder
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import encode_private_key, generate_private_key
 from edgecerts.schemas import schema_text
@@ -620,6 +621,39 @@ def test_a_key_that_everybody_may_read_is_remarked_on(host: Project) -> None:
     (host.folder / KEY).chmod(0o644)
     found = told(host)
     assert [notice["code"] for notice in found["notices"]] == ["key-exposed"]
+
+
+def test_a_folder_that_a_group_may_write_to_is_remarked_on(host: Project) -> None:
+    there = host.folder / "certs"
+    there.mkdir()
+    there.chmod(0o775)
+    for options in ((), (), ("--rekey",)):
+        found = told(host, "--key", f"{there}/server.key", *options)
+        assert [notice["code"] for notice in found["notices"]] == ["folder-shared"]
+    there.chmod(0o755)
+    assert [n["code"] for n in told(host, "--key", f"{there}/server.key")["notices"]] == ["key-waits"]
+
+
+@pytest.mark.parametrize(("user", "codes"), [(0, []), (4321, ["folder-shared"]), (1234, [])])
+def test_a_folder_of_another_user_is_remarked_on_where_this_is_not_root(
+    host: Project, monkeypatch: pytest.MonkeyPatch, user: int, codes: list[str]
+) -> None:
+    """A broker's folder is often its own, and its key is made there by root."""
+    (host.folder / "certs").mkdir()
+    folder_owner = 1234
+    find = OpenFolder.__init__
+
+    def of_another(self: OpenFolder, descriptor: int) -> None:
+        find(self, descriptor)
+        fields = list(self.status)
+        fields[stat.ST_UID] = folder_owner
+        self.status = os.stat_result(fields)
+
+    monkeypatch.setattr(OpenFolder, "__init__", of_another)
+    monkeypatch.setattr(FileSystem, "chown", lambda self, descriptor, uid, gid: None)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    found = told(host, "--key", f"{host.folder}/certs/server.key")
+    assert [notice["code"] for notice in found["notices"]] == codes
 
 
 def test_no_key_is_made_where_everybody_may_write(host: Project) -> None:

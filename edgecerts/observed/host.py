@@ -1,6 +1,7 @@
 """What lies on the host of one identity: its private key, the next one, its request and its certificates."""
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from edgecerts.observed.requests import observe_request
 from edgecerts.pki.certificate_facts import parse_certificates
 from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.private_keys import is_encrypted
+
+_ROOT = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +40,7 @@ class HostFiles:
     Attributes:
         unfinished: a run that was killed left a key that it had not given its name yet, or not only that; or a next key
             that it had begun to set aside.
+        sharing: who else may exchange keys in their folder, in words; None where nobody may.
         certified: by the place of each certificate that is there the SHA-256 of its public key; None where that cannot
             be read.
     """
@@ -44,6 +48,7 @@ class HostFiles:
     key: Observed[KeyFile]
     next_key: Observed[KeyFile]
     unfinished: bool
+    sharing: str | None
     request: Observed[RequestFacts]
     certified: Mapping[Place, str | None]
 
@@ -55,9 +60,26 @@ def scan_host(places: HostPlaces) -> HostFiles:
         key=_read_key_file(places.key),
         next_key=_read_key_file(places.next_key),
         unfinished=_read_key_file(places.new_key).state is not State.ABSENT or _has_two_names(places),
+        sharing=_find_sharing(places.key),
         request=observe_request(FolderReader(places.request.root), places.request.path),
         certified={place: key.value for place, key in found.items() if key.state is not State.ABSENT},
     )
+
+
+def _find_sharing(place: Place) -> str | None:
+    """Who else may write to the folder of a key.
+
+    Root writes to folders of brokers and of people, whose own the keys are; others' are no business of anybody else.
+    """
+    try:
+        with FolderReader(place.root).open_folder(place.folder) as folder:
+            if folder is None:
+                return None
+            if folder.status.st_uid not in (_ROOT, os.geteuid()) and os.geteuid() != _ROOT:
+                return "another user"
+            return "its group" if folder.mode & stat.S_IWGRP else None
+    except NotReadableError:
+        return None
 
 
 def _has_two_names(places: HostPlaces) -> bool:

@@ -55,13 +55,15 @@ def decide(
     waiting = files.next_key.state is not State.ABSENT
     absent = files.key.state is State.ABSENT
     if waiting and opened is not None and (_arrived(files, opened) or (absent and not rekey)):
-        return _put_in_place(identity, files, opened, rekey=rekey)
+        return _put_in_place(identity, places, files, opened, rekey=rekey)
     if rekey:
         step = KeyStep.MADE if absent else KeyStep.MADE_NEXT
-        return Decision(key=step, request=RequestStep.WRITTEN, sets_next_aside=waiting)
+        notices = _note_folder(identity, places, files)
+        return Decision(key=step, request=RequestStep.WRITTEN, sets_next_aside=waiting, notices=tuple(notices))
     if opened is None:
         _check_first(places, files)
-        return Decision(key=KeyStep.MADE, request=RequestStep.WRITTEN)
+        notices = _note_folder(identity, places, files)
+        return Decision(key=KeyStep.MADE, request=RequestStep.WRITTEN, notices=tuple(notices))
     place = places.next_key if waiting else places.key
     problem = unusable_requested_key(identity, opened.key_type)
     if problem is not None:
@@ -69,6 +71,7 @@ def decide(
     notices = list(_note_file(identity, place, files.next_key if waiting else files.key))
     if waiting:
         notices.append(_key_waits(identity, place))
+    notices += _note_folder(identity, places, files)
     return Decision(
         key=KeyStep.KEPT,
         request=_request_step(identity, files, opened),
@@ -77,7 +80,9 @@ def decide(
     )
 
 
-def _put_in_place(identity: Identity, files: HostFiles, opened: KeyFacts, *, rekey: bool) -> Decision:
+def _put_in_place(
+    identity: Identity, places: HostPlaces, files: HostFiles, opened: KeyFacts, *, rekey: bool
+) -> Decision:
     notice = Remark(
         code=RequestNotice.REKEY_NOT_BEGUN.value,
         address=identity.address,
@@ -87,7 +92,7 @@ def _put_in_place(identity: Identity, files: HostFiles, opened: KeyFacts, *, rek
     return Decision(
         key=KeyStep.PUT_IN_PLACE,
         request=_request_step(identity, files, opened),
-        notices=(notice,) if rekey else (),
+        notices=(*((notice,) if rekey else ()), *_note_folder(identity, places, files)),
     )
 
 
@@ -140,6 +145,19 @@ def _note_file(identity: Identity, place: Place, found: Observed[KeyFile]) -> It
             message=f"{place} is not encrypted, although the manifest names a password",
             hint="--rekey makes one that is",
         )
+
+
+def _note_folder(identity: Identity, places: HostPlaces, files: HostFiles) -> list[Remark]:
+    if files.sharing is None:
+        return []
+    return [
+        Remark(
+            code=RequestNotice.FOLDER_SHARED.value,
+            address=identity.address,
+            message=f"{files.sharing} may write to the folder of {places.key}, and exchange the key there",
+            hint="keep keys in a folder that is their user's alone: chmod g-w; or choose --key",
+        )
+    ]
 
 
 def _key_waits(identity: Identity, place: Place) -> Remark:
