@@ -155,7 +155,7 @@ def _note_folder(identity: Identity, places: HostPlaces, files: HostFiles) -> li
             code=RequestNotice.FOLDER_SHARED.value,
             address=identity.address,
             message=f"{files.sharing} may write to the folder of {places.key}, and exchange the key there",
-            hint="keep keys in a folder that is their user's alone: chmod g-w; or choose --key",
+            hint="chmod g-w, or keep the key in a folder that is yours alone: --key",
         )
     ]
 
