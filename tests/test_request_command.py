@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.cli.console import Console
+from edgecerts.observed.folder_reader import OpenFolder
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import encode_private_key, generate_private_key
 from edgecerts.schemas import schema_text
@@ -155,6 +157,75 @@ def test_other_places_can_be_named(host: Project) -> None:
     assert "Nothing to do" in request(host, *options).out
 
 
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_every_folder_that_is_made_for_a_key_is_private_whatever_the_umask(host: Project, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        request(host, "--key", f"{host.folder}/a/b/c/server.key", "--out", f"{host.folder}/out/side/new.csr")
+        request(host, address="client/unit")
+    finally:
+        os.umask(before)
+    for name in ("a", "a/b", "a/b/c", "pki", "pki/clients", "pki/clients/unit"):
+        assert (host.folder / name).stat().st_mode & 0o7777 == 0o700
+    # A request is there to be handed on.
+    for name in ("out", "out/side", "requests"):
+        assert (host.folder / name).stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_root_makes_in_somebodys_clone_is_theirs_but_for_the_key(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving a file away takes privileges that tests may lack, so the calls are looked at."""
+    if os.geteuid() == 0:
+        os.chown(host.folder, 1234, 2345)
+    owner = (host.folder.stat().st_uid, host.folder.stat().st_gid)
+    given: dict[str, tuple[int, int]] = {}
+
+    def chown(self: FileSystem, descriptor: int, uid: int, gid: int) -> None:
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
+        given[place.relative_to(host.folder).as_posix()] = (uid, gid)
+        if owner == (1234, 2345):
+            os.fchown(descriptor, uid, gid)
+
+    monkeypatch.setattr(FileSystem, "chown", chown)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    request(host)
+    request(host, "--key", f"{host.folder}/a/b/server.key", "--out", f"{host.folder}/c/d/new.csr")
+    assert given == dict.fromkeys(
+        [
+            *("pki", "pki/brokers", "pki/brokers/plant-a", "requests", "requests/.plant-a.csr.new"),
+            *("a", "a/b", "c", "c/d", "c/d/.new.csr.new"),
+        ],
+        owner,
+    )
+
+
+def test_a_folder_that_took_the_place_of_a_new_one_is_not_given_away(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() == 0:
+        os.chown(host.folder, 1234, 2345)
+    theirs, make_root = host.folder / "theirs", FileSystem.make_root
+    theirs.mkdir()
+    (theirs / "file").write_text("")
+    given: list[str] = []
+
+    def race(self: FileSystem, path: Path, mode: int) -> None:
+        make_root(self, path, mode)
+        if path.name == "certs":
+            path.rmdir()
+            theirs.rename(path)
+
+    def chown(self: FileSystem, descriptor: int, uid: int, gid: int) -> None:
+        given.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(FileSystem, "make_root", race)
+    monkeypatch.setattr(FileSystem, "chown", chown)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    request(host, "--key", f"{host.folder}/certs/server.key")
+    assert given == ["requests", ".plant-a.csr.new"]
+
+
 def test_a_folder_that_is_there_keeps_its_permissions(host: Project) -> None:
     there = host.folder / "certs"
     there.mkdir(mode=0o755)
@@ -216,12 +287,17 @@ def test_a_new_key_takes_over_only_when_its_certificate_is_here(running: Project
     assert running.run("plan").out.endswith("as declared, 1 waiting.\n")
 
 
-def test_a_rekey_that_is_under_way_is_not_begun_again(running: Project) -> None:
+def test_a_next_key_makes_way_for_another_until_its_certificate_is_here(running: Project) -> None:
     request(running, "--rekey")
-    before = tree(running.folder)
+    waiting, used = (running.folder / NEXT).read_bytes(), (running.folder / KEY).read_bytes()
     again = told(running, "--rekey")
-    assert tree(running.folder) == before
-    assert [notice["code"] for notice in again["notices"]] == ["key-waits"]
+    assert again["key"]["action"] == "made-next"
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert again["replaced"] == str(kept)
+    assert kept.read_bytes() == waiting
+    assert (running.folder / KEY).read_bytes() == used
+    assert (running.folder / NEXT).read_bytes() not in (waiting, used)
+    assert request_digest(running.folder / REQUEST) == key_digest(running.folder / NEXT)
     running.apply()
     finished = told(running, "--rekey")
     assert finished["key"]["action"] == "put-in-place"
@@ -290,6 +366,46 @@ def test_the_owner_of_the_key_in_use_is_that_of_the_new_one(running: Project, mo
     assert given == [(1234, 5678)]
 
 
+def test_no_other_file_is_given_to_the_owner_of_the_key(running: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may write to the folder could exchange the next key for a name of somebody else's file."""
+    request(running, "--rekey")
+    running.apply()
+    (running.folder / KEY).chmod(0o640)
+    secret, open_file = running.folder / "secret", FileSystem.open_file
+
+    def race(self: FileSystem, name: str, folder: int) -> int:
+        if name == "server.next.key":
+            secret.write_bytes((running.folder / NEXT).read_bytes())
+            secret.chmod(0o600)
+            (running.folder / NEXT).unlink()
+            (running.folder / NEXT).hardlink_to(secret)
+        return open_file(self, name, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "open_file", race)
+        result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.next.key changed while edgecerts was at work" in result.err
+    assert secret.stat().st_mode & 0o777 == 0o600
+    # Nor what was that file's from the beginning.
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.next.key has another name, whose permissions would change with it" in result.err
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert replaced_keys((running.folder / KEY).parent) == []
+    secret.unlink()
+    assert told(running)["key"]["action"] == "put-in-place"
+    assert (running.folder / KEY).stat().st_mode & 0o777 == 0o640
+
+
+def test_no_key_becomes_a_program(running: Project) -> None:
+    (running.folder / KEY).chmod(0o6755)
+    request(running, "--rekey")
+    running.apply()
+    request(running)
+    assert (running.folder / KEY).stat().st_mode & 0o7777 == 0o640
+
+
 def test_a_key_of_another_type_than_declared_is_said_and_stays(running: Project) -> None:
     running.write(MANIFEST.replace("10.3.0.11,", "10.3.0.11, key_type: ec-p384,"))
     before = tree(running.folder)
@@ -328,6 +444,75 @@ def test_a_next_key_takes_over_at_once_where_there_is_none_in_use(running: Proje
     assert told(running)["key"]["action"] == "put-in-place"
     assert (running.folder / KEY).read_bytes() == waiting
     assert replaced_keys((running.folder / KEY).parent) == []
+
+
+def test_another_key_is_made_where_the_one_in_use_is_lost_and_the_next_is_given_up(running: Project) -> None:
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    (running.folder / KEY).unlink()
+    assert told(running, "--rekey")["key"]["action"] == "made"
+    assert not (running.folder / NEXT).exists()
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == waiting
+    assert request_digest(running.folder / REQUEST) == key_digest(running.folder / KEY)
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_next_key_whose_password_is_lost_makes_way_for_another(
+    running: Project, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    """Whether its certificate is here, nobody can say then."""
+    running.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    if arrived:
+        running.apply()
+    monkeypatch.setenv("HOST_PASSWORD", "quite another password")
+    result = running.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "--rekey" in result.err
+    assert told(running, "--rekey")["key"]["action"] == "made-next"
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == waiting
+    assert key_digest(running.folder / NEXT, b"quite another password") == request_digest(running.folder / REQUEST)
+
+
+def test_a_password_that_opened_nothing_is_typed_again_for_another_key(
+    running: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.write(locked("{prompt: true}"))
+    typed = iter([PASSWORD, PASSWORD, "mistyped", "a new one", "a new one", "a new one"])
+    monkeypatch.setattr(Console, "can_ask", True)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(typed))
+    request(running, "--rekey")
+    request(running, "--rekey")
+    assert key_digest(running.folder / NEXT, b"a new one") == request_digest(running.folder / REQUEST)
+
+
+def spoil_mode(running: Project) -> None:
+    (running.folder / NEXT).chmod(0o644)
+
+
+def spoil_encryption(running: Project) -> None:
+    """It was made before a password was declared."""
+    running.write(locked())
+
+
+@pytest.mark.parametrize("spoil", [spoil_mode, spoil_encryption])
+def test_a_next_key_that_is_not_as_it_should_be_makes_way_for_one_that_is(
+    running: Project, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Project], None]
+) -> None:
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(running, "--rekey")
+    waiting = (running.folder / NEXT).read_bytes()
+    spoil(running)
+    (code,) = {notice["code"] for notice in told(running)["notices"]} - {"key-waits"}
+    assert code in ("key-exposed", "key-not-encrypted")
+    assert told(running, "--rekey")["key"]["action"] == "made-next"
+    assert [notice["code"] for notice in told(running)["notices"]] == ["key-waits"]
+    (kept,) = replaced_keys((running.folder / KEY).parent)
+    assert kept.read_bytes() == waiting
 
 
 def test_two_keys_that_are_replaced_in_the_same_second_are_both_kept(running: Project) -> None:
@@ -438,6 +623,39 @@ def test_a_key_that_everybody_may_read_is_remarked_on(host: Project) -> None:
     assert [notice["code"] for notice in found["notices"]] == ["key-exposed"]
 
 
+def test_a_folder_that_a_group_may_write_to_is_remarked_on(host: Project) -> None:
+    there = host.folder / "certs"
+    there.mkdir()
+    there.chmod(0o775)
+    for options in ((), (), ("--rekey",)):
+        found = told(host, "--key", f"{there}/server.key", *options)
+        assert [notice["code"] for notice in found["notices"]] == ["folder-shared"]
+    there.chmod(0o755)
+    assert [n["code"] for n in told(host, "--key", f"{there}/server.key")["notices"]] == ["key-waits"]
+
+
+@pytest.mark.parametrize(("user", "codes"), [(0, []), (4321, ["folder-shared"]), (1234, [])])
+def test_a_folder_of_another_user_is_remarked_on_where_this_is_not_root(
+    host: Project, monkeypatch: pytest.MonkeyPatch, user: int, codes: list[str]
+) -> None:
+    """A broker's folder is often its own, and its key is made there by root."""
+    (host.folder / "certs").mkdir()
+    folder_owner = 1234
+    find = OpenFolder.__init__
+
+    def of_another(self: OpenFolder, descriptor: int) -> None:
+        find(self, descriptor)
+        fields = list(self.status)
+        fields[stat.ST_UID] = folder_owner
+        self.status = os.stat_result(fields)
+
+    monkeypatch.setattr(OpenFolder, "__init__", of_another)
+    monkeypatch.setattr(FileSystem, "chown", lambda self, descriptor, uid, gid: None)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    found = told(host, "--key", f"{host.folder}/certs/server.key")
+    assert [notice["code"] for notice in found["notices"]] == codes
+
+
 def test_no_key_is_made_where_everybody_may_write(host: Project) -> None:
     there = host.folder / "certs"
     there.mkdir()
@@ -478,7 +696,7 @@ def test_without_its_password_nothing_is_made(host: Project, monkeypatch: pytest
     monkeypatch.delenv("HOST_PASSWORD", raising=False)
     result = host.run("request", "broker/plant-a")
     assert result.code == 1
-    assert "HOST_PASSWORD" in result.err
+    assert "HOST_PASSWORD=... edgecerts request broker/plant-a" in result.err
     assert not host.output.exists()
 
 
@@ -564,8 +782,26 @@ def test_nothing_but_a_request_is_written_over(host: Project, hold: Callable[[Pa
     before = tree(host.folder)
     result = host.run("request", "broker/plant-a", "--out", str(place))
     assert result.code == 1
+    assert f"{place} " in result.err
     assert "was left as it is" in result.err
     assert tree(host.folder) == before
+
+
+@pytest.mark.parametrize("form", [Encoding.PEM, Encoding.DER])
+def test_a_private_key_in_the_place_of_a_request_is_called_one_before_anything_is_made(
+    host: Project, form: Encoding
+) -> None:
+    key = generate_private_key(KeyType.EC_P256)
+    (host.folder / "requests").mkdir()
+    place = host.folder / REQUEST
+    place.write_bytes(key.private_bytes(form, PrivateFormat.PKCS8, NoEncryption()))
+    before = tree(host.folder)
+    result = host.run("request", "broker/plant-a", "--rekey")
+    assert result.code == 1
+    assert f"{place} holds a private key, and was left as it is" in result.err
+    assert "--key names the place" in result.err
+    assert tree(host.folder) == before
+    assert not any(line in result.err for line in encode_private_key(key, None).decode().splitlines()[1:-1])
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])
@@ -655,7 +891,7 @@ def test_a_request_that_is_not_as_it_should_be_afterwards_is_an_error(
 
 def test_a_key_that_cannot_be_opened_again_is_not_written(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     other = encode_private_key(generate_private_key(KeyType.EC_P256), None)
-    monkeypatch.setattr("edgecerts.apply.request_run.encode_private_key", lambda key, password: other)
+    monkeypatch.setattr("edgecerts.pki.private_keys.encode_private_key", lambda key, password: other)
     result = host.run("request", "broker/plant-a")
     assert result.code == 1
     assert "does not read back as it was made" in result.err
@@ -675,7 +911,8 @@ def test_no_open_key_is_made_where_git_would_take_it_in(host: Project) -> None:
     git(host.folder, "init", "-q")
     result = host.run("request", "broker/plant-a")
     assert result.code == 1
-    assert "would not be encrypted, and git would take it in; no line keeps it out" in result.err
+    assert "would not be encrypted, and git might take it into a repository; no line keeps it out" in result.err
+    assert "write *.key at the end of the repository's .gitignore" in result.err
     assert not host.output.exists()
     (host.folder / ".gitignore").write_text("*.key\n")
     request(host)
@@ -691,6 +928,47 @@ def test_the_output_folders_own_gitignore_keeps_all_keys_of_a_host_out(host: Pro
     request(host)
     request(host, "--rekey")
     assert sorted(path.name for path in (host.folder / KEY).parent.iterdir()) == ["server.key", "server.next.key"]
+
+
+def put_git(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = folder / "bin/git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_no_open_key_is_made_where_git_cannot_say_whether_it_would_take_it_in(
+    host: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(host.folder, "init", "-q")
+    (host.folder / ".gitignore").write_text("*.key\n")
+    with monkeypatch.context() as patch:
+        script = "echo 'fatal: detected dubious ownership in repository' >&2; exit 128"
+        put_git(tmp_path_factory.mktemp("programs"), script, patch)
+        result = host.run("request", "broker/plant-a")
+        assert result.code == 1
+        assert "git cannot be asked: detected dubious ownership in repository" in result.err
+        assert "name a place outside the work tree, or declare `password`" in result.err
+        assert not host.output.exists()
+        outside = tmp_path_factory.mktemp("outside")
+        request(host, "--key", f"{outside}/server.key", "--out", f"{outside}/new.csr")
+        host.write(locked())
+        patch.setenv("HOST_PASSWORD", PASSWORD)
+        request(host)
+
+
+def test_under_sudo_git_trusts_the_work_tree_of_who_called(
+    host: Project, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    git(host.folder, "init", "-q")
+    script = 'test "$SUDO_UID" = 4321 && exec /usr/bin/env PATH="${PATH#*:}" git "$@"; exit 1'
+    put_git(tmp_path_factory.mktemp("programs"), script, monkeypatch)
+    (host.folder / ".gitignore").write_text("*.key\n")
+    monkeypatch.setenv("SUDO_UID", "1234")
+    assert host.run("request", "broker/plant-a").code == 1
+    monkeypatch.setenv("SUDO_UID", "4321")
+    request(host)
 
 
 def test_a_key_with_a_password_may_be_made_anywhere(host: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -716,6 +994,52 @@ def test_an_address_that_has_no_request_is_a_usage_error(host: Project, address:
     result = host.run("request", address)
     assert result.code == 64
     assert words in result.err
+
+
+@pytest.mark.parametrize("option", ["--key", "--out", "--certificate"])
+@pytest.mark.parametrize("path", ["/", ".", "..", "certs/", "certs/.", "certs/..", "there", "there/../"])
+def test_a_folder_in_the_place_of_a_file_is_a_usage_error(
+    host: Project, option: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(host.folder)
+    (host.folder / "there").mkdir()
+    result = host.run("request", "broker/plant-a", option, path)
+    assert result.code == 64
+    assert f"{path} is a folder; name the file in it" in " ".join(result.err.split())
+    assert sorted(path.name for path in host.folder.rglob("*")) == ["pki.yaml", "there"]
+
+
+@pytest.mark.parametrize(
+    ("options", "which"),
+    [
+        (("--key", "a/x", "--out", "a/x"), "the private key and the request"),
+        (("--key", "a/x", "--out", "b/../a/x"), "the private key and the request"),
+        (("--key", "a/x.key", "--out", "a/x.next.key"), "the private key and the request"),
+        (("--key", "a/.x.csr.new", "--out", "a/x.csr"), "the private key and the request"),
+        (("--key", "a/x", "--certificate", "a/x"), "the private key and the certificate"),
+        (("--key", "a/server.pem"), "the private key and the certificate"),
+        (("--out", "a/x", "--certificate", "link/x"), "the request and the certificate"),
+        (("--out", CERTIFICATE), "the request and the certificate"),
+        (("--out", KEY), "the private key and the request"),
+    ],
+)
+def test_the_files_of_a_host_are_different_ones(
+    host: Project, options: tuple[str, ...], which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is made: a key that was taken for a request would be lost."""
+    monkeypatch.chdir(host.folder)
+    (host.folder / "a").mkdir()
+    (host.folder / "link").symlink_to("a")
+    result = host.run("request", "broker/plant-a", *options)
+    assert result.code == 64
+    assert f"{which} would be the same file" in result.err
+    assert sorted(path.name for path in host.folder.rglob("*")) == ["a", "link", "pki.yaml"]
+
+
+def test_two_names_of_one_file_are_one_file(host: Project) -> None:
+    request(host)
+    (host.folder / "other.csr").hardlink_to(host.folder / KEY)
+    assert host.run("request", "broker/plant-a", "--out", f"{host.folder}/other.csr").code == 64
 
 
 @pytest.mark.parametrize("held", ["here", "delivered"])

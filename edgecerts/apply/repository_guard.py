@@ -13,6 +13,9 @@ from edgecerts.plan.model import Action, Change
 _KEPT = f"{REPLACED_FOLDER}/x"
 """Stands for every key that is moved out of the way."""
 
+_ELSEWHERE = "name a place outside the work tree, or declare `password`, so that the key is encrypted"
+_IGNORED = "write *.key at the end of the repository's .gitignore, where the name of the key ends so"
+
 
 @dataclass
 class RepositoryGuard:
@@ -71,15 +74,6 @@ def check_local_folder(output: Path) -> None:
         )
 
 
-def explain_exposure(folder: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Why git would take in what lies at these paths, by path; those that it would not are left out.
-
-    Args:
-        folder: what the paths are relative to.
-    """
-    return {path: _explain(rule) for path, rule in _exposing_rules(folder, paths).items()}
-
-
 def _exposing_rules(folder: Path, paths: Iterable[str]) -> dict[str, IgnoreRule | None]:
     rules = find_ignore_rules(folder, dict.fromkeys(paths))
     if rules is None or isinstance(rules, Unknown):
@@ -92,7 +86,7 @@ def _explain(rule: IgnoreRule | None) -> str:
 
 
 def check_ignored(places: Sequence[Path]) -> None:
-    """Checks private keys that are going to be written outside the output folder, and are not encrypted.
+    """Checks private keys that are going to be written, and are not encrypted, where no `.gitignore` of ours has to be.
 
     Raises:
         StorageError: git would take one of them into a repository, or cannot say whether it would.
@@ -104,17 +98,14 @@ def check_ignored(places: Sequence[Path]) -> None:
     for folder, named in by_folder.items():
         rules = find_ignore_rules(folder, named)
         if isinstance(rules, Unknown):
-            raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}")
+            raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}", _ELSEWHERE)
         for path, rule in (rules or {}).items():
             if rule is None or rule.lets_in:
-                raise _in_work_tree(named[path], _explain(rule))
+                raise _in_work_tree(named[path], _explain(rule), f"{_ELSEWHERE}; or {_IGNORED}")
 
 
-def _in_work_tree(place: Path, why: str) -> StorageError:
-    return StorageError(
-        f"{place} would not be encrypted, and git might take it into a repository; {why}",
-        hint="name a place outside the work tree, or declare `password`, so that the key is encrypted",
-    )
+def _in_work_tree(place: Path, why: str, hint: str) -> StorageError:
+    return StorageError(f"{place} would not be encrypted, and git might take it into a repository; {why}", hint=hint)
 
 
 def _exposed_places(change: Change) -> Iterator[str]:

@@ -6,6 +6,7 @@ error load neither cryptography nor jsonschema.
 
 import enum
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -80,6 +81,15 @@ def _path(text: str) -> Path:
     if not text:
         raise typer.BadParameter("the path is empty")
     return Path(text)
+
+
+def _file_path(text: str) -> Path:
+    """The path of one file from the command line. A folder is no file, and `Path` forgets that a path ends in `/`."""
+    path = _path(text)
+    is_folder = os.path.isdir(text)  # noqa: PTH112 (where nothing may be looked at, Path raises)
+    if is_folder or text.rpartition("/")[2] in ("", ".", ".."):
+        raise typer.BadParameter(f"{text} is a folder; name the file in it")
+    return path
 
 
 ManifestOption = Annotated[
@@ -315,13 +325,13 @@ def request_command(
     output: OutputOption = None,
     key: Annotated[
         Path | None,
-        typer.Option("--key", help="Where its private key is, or will be.", parser=_path, metavar="PATH"),
+        typer.Option("--key", help="Where its private key is, or will be.", parser=_file_path, metavar="PATH"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the request goes.", parser=_path, metavar="PATH")
+        Path | None, typer.Option("--out", help="Where the request goes.", parser=_file_path, metavar="PATH")
     ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--certificate", help="Where its certificate is.", parser=_path, metavar="PATH")
+        Path | None, typer.Option("--certificate", help="Where its certificate is.", parser=_file_path, metavar="PATH")
     ] = None,
     rekey: Annotated[
         bool, typer.Option("--rekey", help="Make a new key, which takes over when its certificate is here.")

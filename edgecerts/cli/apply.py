@@ -60,7 +60,7 @@ def apply(
         manifest_folder=project.folder,
         output=project.output,
         now=current_time(),
-        sources=secret_sources(project, console),
+        sources=secret_sources(project, console, command="edgecerts apply"),
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,

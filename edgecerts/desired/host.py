@@ -29,6 +29,11 @@ class Place:
         """The folder of the file, relative to the root; empty for that itself."""
         return self.path.rpartition("/")[0]
 
+    @property
+    def staged(self) -> "Place":
+        """Where a public file is written before it gets its name."""
+        return self.beside(f".{self.name}.new")
+
     def __str__(self) -> str:
         return str(self.root / self.path)
 

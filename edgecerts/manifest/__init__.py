@@ -4,6 +4,7 @@ Nothing here touches a file, the environment or the clock; only the schema that 
 """
 
 import hashlib
+import posixpath
 
 from edgecerts.manifest.authority import read_authority
 from edgecerts.manifest.entries import read_entries
@@ -43,7 +44,7 @@ def parse_manifest(data: bytes, *, source: str) -> Manifest:
     authority = read_authority(root.get("ca"), defaults, mistakes, output=output)
     brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, defaults, mistakes)
     clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, defaults, mistakes)
-    check_rules(authority, brokers, clients, mistakes)
+    check_rules(authority, brokers, clients, mistakes, output=output, manifest=posixpath.basename(source))
     mistakes.raise_if_any()
     return Manifest(
         source=source,

@@ -7,11 +7,17 @@ from edgecerts.manifest.entries import Entry
 from edgecerts.manifest.entry_names import check_unique_names
 from edgecerts.manifest.mistakes import Mistakes, quoted
 from edgecerts.manifest.model import Authority, Mark
-from edgecerts.manifest.requests import check_unique_requests
+from edgecerts.manifest.requests import check_request_places, check_unique_requests
 
 
 def check_rules(
-    authority: Authority | None, brokers: Sequence[Entry], clients: Sequence[Entry], mistakes: Mistakes
+    authority: Authority | None,
+    brokers: Sequence[Entry],
+    clients: Sequence[Entry],
+    mistakes: Mistakes,
+    *,
+    output: str,
+    manifest: str,
 ) -> None:
     """Checks what no entry can be checked for alone.
 
@@ -20,16 +26,19 @@ def check_rules(
         brokers: the brokers.
         clients: the clients.
         mistakes: where mistakes are noted.
+        output: the output folder, relative to the manifest.
+        manifest: the manifest's name in its folder.
     """
     for entries in (brokers, clients):
         check_unique_names(((entry.entity.name, entry.entity.mark) for entry in entries), mistakes)
+    requests = [
+        (entry.entity.request.path, entry) for entry in (*brokers, *clients) if entry.entity.request is not None
+    ]
+    check_request_places(
+        ((path, entry.csr_mark) for path, entry in requests), mistakes, output=output, manifest=manifest
+    )
     check_unique_requests(
-        (
-            (entry.entity.request.path, f"{entry.entity.kind} `{entry.entity.name}`", entry.request_mark)
-            for entry in (*brokers, *clients)
-            if entry.entity.request is not None
-        ),
-        mistakes,
+        ((path, f"{entry.entity.kind} `{entry.entity.name}`", entry.request_mark) for path, entry in requests), mistakes
     )
     _check_client_names(clients, mistakes)
     if authority is not None and authority.subject.common_name is not None:

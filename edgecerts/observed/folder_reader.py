@@ -64,6 +64,11 @@ class FoundFile:
         return stat.S_IMODE(self.status.st_mode)
 
     @property
+    def file(self) -> FileId:
+        """What it is, whatever its names."""
+        return self.status.st_dev, self.status.st_ino
+
+    @property
     def links(self) -> int:
         """How many names it has."""
         return self.status.st_nlink

@@ -63,6 +63,18 @@ def encode_private_key(key: PrivateKey, password: bytes | None) -> bytes:
     return encrypt_private_key(pkcs8, password, rounds=KDF_ROUNDS)
 
 
+def encode_new_key(key: PrivateKey, password: bytes | None) -> bytes:
+    """The same, for what may become the only copy of a key: it was opened again.
+
+    Raises:
+        InvalidKeyError: it is not the key that it was made from.
+    """
+    pem = encode_private_key(key, password)
+    if load_private_key(pem, password).public_key() != key.public_key():
+        raise InvalidKeyError("it does not read back as it was made")
+    return pem
+
+
 def is_encrypted(pem: bytes) -> bool:
     """Whether a private key file needs a password.
 
@@ -113,7 +125,7 @@ def read_key_facts(pem: bytes) -> KeyFacts:
 
 
 def describe_key(key: PrivateKey) -> KeyFacts:
-    """Describes a private key that is open."""
+    """Describes a private key that was opened."""
     public_key = key.public_key()
     return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 

@@ -18,21 +18,20 @@ from edgecerts.requests.model import Decision, KeyStep, RequestNotice, RequestSt
 def choose_key(places: HostPlaces, files: HostFiles, *, rekey: bool) -> tuple[Place, Observed[KeyFile]] | None:
     """The private key that has to be opened to decide, or None. One that is asked to go need not be opened.
 
+    Where another key is asked for, and one waits, that one need not open either: it is opened to see whether a
+    certificate that is here is its own.
+
     Raises:
         InvalidKeyError: a file is in its place and is no private key.
     """
-    if files.next_key.state is not State.ABSENT:
-        return _usable_file(places.next_key, files.next_key, rekey=rekey)
-    if files.key.state is State.ABSENT or rekey:
+    waiting = files.next_key.state is not State.ABSENT
+    place, found = (places.next_key, files.next_key) if waiting else (places.key, files.key)
+    if found.state is State.ABSENT:
         return None
-    return _usable_file(places.key, files.key, rekey=False)
-
-
-def _usable_file(place: Place, found: Observed[KeyFile], *, rekey: bool) -> tuple[Place, Observed[KeyFile]] | None:
+    if rekey:
+        return (place, found) if waiting and found.state is State.PRESENT and any(files.certified.values()) else None
     if found.state is State.PRESENT:
         return place, found
-    if rekey:
-        return None
     mended = "bring it back from a backup" if found.damaged else "name the file itself with --key, as who may read it"
     raise InvalidKeyError(
         f"{place} cannot be used: {found.problem}", hint=f"{mended}; or have another key made beside it: --rekey"
@@ -47,28 +46,32 @@ def decide(
     Args:
         identity: what is declared.
         places, files: where its files are on this host, and what they are.
-        opened: the key of `choose_key`, or None.
+        opened: the key of `choose_key`, or None; None, too, where it does not open and another was asked for.
         rekey: a new key was asked for.
 
     Raises:
         InvalidKeyError: the key is not here or cannot be certified, and no other was asked for.
     """
     waiting = files.next_key.state is not State.ABSENT
-    if waiting and opened is not None and (_arrived(files, opened) or files.key.state is State.ABSENT):
-        return _put_in_place(identity, files, opened, rekey=rekey)
-    problem = unusable_requested_key(identity, opened.key_type) if opened is not None else None
-    if rekey and (opened is None or problem is not None):
-        step = KeyStep.MADE if files.key.state is State.ABSENT and not waiting else KeyStep.MADE_NEXT
-        return Decision(key=step, request=RequestStep.WRITTEN, sets_next_aside=waiting)
+    absent = files.key.state is State.ABSENT
+    if waiting and opened is not None and (_arrived(files, opened) or (absent and not rekey)):
+        return _put_in_place(identity, places, files, opened, rekey=rekey)
+    if rekey:
+        step = KeyStep.MADE if absent else KeyStep.MADE_NEXT
+        notices = _note_folder(identity, places, files)
+        return Decision(key=step, request=RequestStep.WRITTEN, sets_next_aside=waiting, notices=tuple(notices))
     if opened is None:
         _check_first(places, files)
-        return Decision(key=KeyStep.MADE, request=RequestStep.WRITTEN)
+        notices = _note_folder(identity, places, files)
+        return Decision(key=KeyStep.MADE, request=RequestStep.WRITTEN, notices=tuple(notices))
     place = places.next_key if waiting else places.key
+    problem = unusable_requested_key(identity, opened.key_type)
     if problem is not None:
         raise InvalidKeyError(f"{place} {problem}", hint="have another key made beside it: --rekey")
     notices = list(_note_file(identity, place, files.next_key if waiting else files.key))
     if waiting:
         notices.append(_key_waits(identity, place))
+    notices += _note_folder(identity, places, files)
     return Decision(
         key=KeyStep.KEPT,
         request=_request_step(identity, files, opened),
@@ -77,7 +80,9 @@ def decide(
     )
 
 
-def _put_in_place(identity: Identity, files: HostFiles, opened: KeyFacts, *, rekey: bool) -> Decision:
+def _put_in_place(
+    identity: Identity, places: HostPlaces, files: HostFiles, opened: KeyFacts, *, rekey: bool
+) -> Decision:
     notice = Remark(
         code=RequestNotice.REKEY_NOT_BEGUN.value,
         address=identity.address,
@@ -87,7 +92,7 @@ def _put_in_place(identity: Identity, files: HostFiles, opened: KeyFacts, *, rek
     return Decision(
         key=KeyStep.PUT_IN_PLACE,
         request=_request_step(identity, files, opened),
-        notices=(notice,) if rekey else (),
+        notices=(*((notice,) if rekey else ()), *_note_folder(identity, places, files)),
     )
 
 
@@ -142,10 +147,23 @@ def _note_file(identity: Identity, place: Place, found: Observed[KeyFile]) -> It
         )
 
 
+def _note_folder(identity: Identity, places: HostPlaces, files: HostFiles) -> list[Remark]:
+    if files.sharing is None:
+        return []
+    return [
+        Remark(
+            code=RequestNotice.FOLDER_SHARED.value,
+            address=identity.address,
+            message=f"{files.sharing} may write to the folder of {places.key}, and exchange the key there",
+            hint="chmod g-w, or keep the key in a folder that is yours alone: --key",
+        )
+    ]
+
+
 def _key_waits(identity: Identity, place: Place) -> Remark:
     return Remark(
         code=RequestNotice.KEY_WAITS.value,
         address=identity.address,
         message=f"{place} waits for its certificate; the present key stays in use until that is here",
-        hint="run this again when the certificate has come",
+        hint="run this again when the certificate has come; for another key in its place: --rekey",
     )

@@ -36,6 +36,7 @@ class RequestNotice(enum.StrEnum):
     KEY_WAITS = "key-waits"
     REKEY_NOT_BEGUN = "rekey-not-begun"
     KEY_EXPOSED = "key-exposed"
+    FOLDER_SHARED = "folder-shared"
     KEY_NOT_ENCRYPTED = "key-not-encrypted"
 
 
