@@ -16,8 +16,9 @@ from edgecerts.adoption.findings import FindingCode
 from edgecerts.adoption.material import LeftOutCode
 from edgecerts.apply.report import Status
 from edgecerts.apply.secrets import COMMAND_SECONDS, MAX_SECRET_BYTES
-from edgecerts.cli.app import SchemaName, app
+from edgecerts.cli.app import app
 from edgecerts.cli.exits import run
+from edgecerts.cli.options import SchemaName
 from edgecerts.errors import ExitCode
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
