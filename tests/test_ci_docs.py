@@ -74,11 +74,13 @@ cp -R "$1/." {folder}/vault/
 DELIVER = """\
 #!/bin/sh
 test "$(git rev-parse HEAD)" = "$(git -C {origin} rev-parse main)" || exit 9
+test ! -e {folder}/no-way-to-the-hosts || exit 7
 cp "$1" "{folder}/delivered/$(git rev-parse HEAD)-$$"
 env > {folder}/environment-of-deliver
 """
 FASTER = """\
 #!/bin/sh
+test ! -e {folder}/protected || exit 1
 test -e {folder}/somebody-is-faster || exit 0
 rm {folder}/somebody-is-faster
 env -i PATH="$PATH" git -C {origin} update-ref refs/heads/main refs/heads/faster
@@ -216,6 +218,7 @@ class Forge:
             **(self.secrets if job.has_secrets else {}),
         )
         ended = self.shell(job.script.replace(self.without, ""), place / "checkout", environ, umask=job.umask)
+        assert [path.name for path in place.iterdir() if path.name not in ("checkout", "summary")] == []
         shown = [path for path in (place / "summary", place / "checkout/plan.md") if path.exists()]
         return Ended(code=ended.code, out=ended.out, shown=shown[0].read_text() if shown else "")
 
@@ -433,6 +436,41 @@ def test_a_rejected_push_is_thrown_away_and_started_again(forge: Forge) -> None:
     assert spki(kept.public_key()) == spki(forge.certificate("clients/gateway-2/client.pem").public_key())
 
 
+def test_a_push_that_is_refused_for_another_reason_is_not_tried_again(github: Forge) -> None:
+    github.set_up(MANIFEST.replace("key_held: csr", "key_held: delivered"))
+    github.make_authority()
+    github.commit(replaced("  gateway-1:\n", "  gateway-1:\n  gateway-2:\n"))
+    tip = github.tip
+    (github.folder / "protected").touch()
+    ended = github.run("apply")
+    assert (ended.code, github.tip, "main has moved" in ended.out) == (1, tip, False), ended.out
+    assert (github.folder / "kept-at").exists()
+
+
+def test_what_could_not_be_delivered_is_delivered_by_the_next_run(github: Forge) -> None:
+    github.set_up(MANIFEST)
+    github.make_authority()
+    github.commit(lambda folder: github.request(folder, "broker/plant-a"))
+    (github.folder / "no-way-to-the-hosts").touch()
+    assert github.run("apply").code == 7
+    assert not list((github.folder / "delivered").iterdir())
+    (github.folder / "no-way-to-the-hosts").unlink()
+    assert github.run("apply").code == 0
+    (report,) = (github.folder / "delivered").iterdir()
+    assert report.name.startswith(github.tip)
+
+
+def test_the_number_of_a_backup_is_that_of_the_authority(github: Forge) -> None:
+    (command,) = re.findall(r"`(openssl pkey -in \.\./ca\.key[^`]*)`", PAGE)
+    github.set_up(MANIFEST)
+    github.make_authority()
+    (github.folder / "ca.key").write_text(github.secrets["EDGECERTS_CA_KEY"])
+    command = command.replace("-in ", f"-passin pass:{CA_PASSWORD} -in ")
+    found = github.shell(command, github.admin, github.environ()).out.split()[-1]
+    assert found == spki_sha256(github.certificate("ca/ca.pem").public_key())
+    assert f"fingerprint: sha256:{found}" in github.file("pki.yaml").decode()
+
+
 def test_new_keys_are_kept_before_the_push(github: Forge) -> None:
     github.set_up(MANIFEST.replace("key_held: csr", "key_held: delivered"))
     github.make_authority()
@@ -520,12 +558,11 @@ def test_the_results_on_a_branch_of_their_own(github: Forge) -> None:
     github.commit(lambda folder: github.request(folder, "broker/plant-a"))
     before = github.tip
     script = block("A branch of its own for the results", "bash")
-    who = {f"GIT_{role}_{what}": "ci@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     states = []
     for run in ("first", "second"):
         place = github.folder / run
         github.git(github.folder, "clone", "--quiet", str(github.origin), str(place))
-        environ = github.environ(TMPDIR=str(github.folder), **github.secrets, **who)
+        environ = github.environ(TMPDIR=str(github.folder), **github.secrets)
         ended = github.shell(script, place, environ)
         assert ended.code == 0, ended.out
         states.append(github.git(github.origin, "rev-parse", "state"))
@@ -534,6 +571,13 @@ def test_the_results_on_a_branch_of_their_own(github: Forge) -> None:
     shown = github.git(github.origin, "show", "state:pki/brokers/plant-a/server.pem")
     certificate = x509.load_pem_x509_certificate(shown.encode())
     assert spki(certificate.public_key()) == spki(github.hosts["broker/plant-a"].public_key())
+    github.commit(replaced("  gateway-1:\n", "  gateway-1: {key_held: delivered}\n"))
+    github.git(github.folder, "clone", "--quiet", str(github.origin), str(github.folder / "third"))
+    assert github.shell(script, github.folder / "third", environ).code == 0
+    shown = github.git(github.origin, "show", "state:pki/clients/gateway-1/client.pem")
+    kept = load_pem_private_key((github.folder / "vault/clients/gateway-1/client.key").read_bytes(), None)
+    assert spki(kept.public_key()) == spki(x509.load_pem_x509_certificate(shown.encode()).public_key())
+    assert not list(github.folder.glob("tmp.*"))
 
 
 def test_the_job_files_keep_to_what_the_page_says() -> None:

@@ -216,10 +216,11 @@ def test_the_line_for_openssl_never_writes_over_a_key(project: Project, tmp_path
 def test_cloned_devices_each_hear_of_another(shared: int) -> None:
     names = [f"client/{number:03}" for number in range(shared)]
     owners = KeyOwners(holders={}, logged={}, requesters={"aa": tuple(names)})
-    assert owners.other("aa", names[0]) == names[1]
-    assert {owners.other("aa", name) for name in names[1:]} == {names[0]}
+    assert owners.other_requester("aa", names[0]) == names[1]
+    assert {owners.other_requester("aa", name) for name in names[1:]} == {names[0]}
     held = KeyOwners(holders={"aa": (names[1],)}, logged={}, requesters={"aa": tuple(names)})
-    assert (held.other("aa", names[1]), held.other("aa", names[0])) == (None, names[1])
+    assert (held.other_owner("aa", names[1]), held.other_owner("aa", names[0])) == (None, names[1])
+    assert (held.other_requester("aa", names[1]), held.other_requester("aa", names[0])) == (None, None)
 
 
 def test_only_what_is_waited_for_is_nothing_to_do_and_no_error(project: Project) -> None:

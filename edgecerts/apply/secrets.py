@@ -143,18 +143,21 @@ class SecretSources:
             what: the secret in words, for messages.
         """
         if source.env is not None:
-            return self._read_variable(source.env, what)
+            example = f"for example from a password manager: {source.env}=... {self.command}"
+            if isinstance(source, PrivateKeySource):
+                example = f'as a secret of the CI job, or from a file: {source.env}="$(cat FILE)" {self.command}'
+            return self._read_variable(source.env, what, example)
         if source.file is not None:
             return self._read_file(source.file, what, limit)
         return self._run(source.command or (), what, limit)
 
-    def _read_variable(self, name: str, what: str) -> bytes:
+    def _read_variable(self, name: str, what: str, example: str) -> bytes:
         value = self.environ.get(name)
         if not value:
             state = "is not set" if value is None else "is empty"
             raise SecretError(
                 f"environment variable {name}, {what}, {state}",
-                hint=f"set it for this command, for example from a password manager: {name}=... {self.command}",
+                hint=f"set it for this command, {example}",
             )
         return os.fsencode(value)
 

@@ -39,15 +39,18 @@ class KeyOwners:
     certified: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     current: Mapping[str, str] = field(default_factory=dict)
 
-    def other(self, spki_sha256: str, address: str) -> str | None:
-        """The first identity that a key belongs to, and that is not this one; None where there is none.
+    def other_owner(self, spki_sha256: str, address: str) -> str | None:
+        """The first identity that has a key or had a certificate for it, and is not this one; None for none."""
+        return _first_other((self.holders.get(spki_sha256, ()), self.logged.get(spki_sha256, ())), address)
+
+    def other_requester(self, spki_sha256: str, address: str) -> str | None:
+        """The first identity that asks for a key to be certified too, where nobody has it yet; None for none.
 
         A request that somebody copied takes no key away from the identity that has it.
         """
-        known = (self.holders.get(spki_sha256, ()), self.logged.get(spki_sha256, ()))
-        asked = known if any(known) else (self.requesters.get(spki_sha256, ()),)
-        # Each is sorted and has no name twice: the first two tell, however many devices were cloned.
-        return min((other for owners in asked for other in owners[:2] if other != address), default=None)
+        if spki_sha256 in self.holders or spki_sha256 in self.logged:
+            return None
+        return _first_other((self.requesters.get(spki_sha256, ()),), address)
 
     def was_given_up(self, spki_sha256: str, address: str) -> bool:
         """Whether an identity had a certificate for a key, then one for another key, and has the first no more."""
@@ -56,6 +59,11 @@ class KeyOwners:
         if last is None or self.current.get(address) == spki_sha256:
             return False
         return any(other > last for other in times.values())
+
+
+def _first_other(owners: tuple[tuple[str, ...], ...], address: str) -> str | None:
+    # Each is sorted and has no name twice: the first two tell, however many devices were cloned.
+    return min((other for sorted_names in owners for other in sorted_names[:2] if other != address), default=None)
 
 
 NOBODY = KeyOwners(holders={}, logged={}, requesters={})
@@ -133,16 +141,23 @@ def _find_problem(
     unusable = unusable_requested_key(identity, facts.key_type)
     if unusable is not None:
         return f"its key {unusable}", f"make another key, {on_host(identity, new_key=True)}"
-    other = owners.other(facts.spki_sha256, identity.address)
-    if other is not None:
+    owner = owners.other_owner(facts.spki_sha256, identity.address)
+    if owner is not None:
         hint = f"each identity has a key of its own; make another, {on_host(identity, new_key=True)}"
-        return f"its key belongs to {other}", hint
+        return f"its key belongs to {owner}", hint
+    other = owners.other_requester(facts.spki_sha256, identity.address)
+    if other is not None:
+        hint = (
+            "compare the key with the hosts (edgecerts request shows it), and bring back the request of the other one"
+        )
+        return f"{other} has sent one for the same key", hint
     if owners.was_given_up(facts.spki_sha256, identity.address):
         # It may have been stolen, which is why another took its place; and requests come back with an old branch.
         rekey = on_host(identity, new_key=True)
         hint = f"if this is an old request, bring back the last one; or make another key, {rekey}"
         return "its key was replaced by another one, and is not certified again", hint
-    if request.must_match:
+    # What a host asked for when its key was certified binds nobody: the manifest may have changed since.
+    if request.must_match and owners.current.get(identity.address) != facts.spki_sha256:
         difference = describe_difference(identity, facts)
         if difference is not None:
             return f"it asks for {difference}", "`csr_must_match` refuses that; make the request again on its host"

@@ -142,11 +142,11 @@ class RequestedPlanner(EndEntityPlanner):
     ) -> None:
         """A certificate that can be read. Whatever was sent, the one in use goes on until another takes its place."""
         plan.note_not_yet_valid(facts, self._now)
-        self._note_difference(plan, sent)
         offers_key = sent.facts is not None and sent.refusal is None and not sent.is_for(facts)
         self._plan_key_of_host(plan, sent, facts)
         reasons = self._reasons(plan, _NOT_HERE, certificate)
         if offers_key:
+            self._note_difference(plan, sent)
             self._rekey(plan, sent, facts, reasons)
             return
         if not self._issuer.judged or self._waits_for_key(plan, facts):
