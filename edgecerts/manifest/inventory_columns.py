@@ -76,11 +76,13 @@ class Header:
         index: of each column, also of those that only stand in braces.
         width: how many cells a row has.
         keys: the columns that are keys of an entry, but for its name and role.
+        is_right: nothing is wrong with it.
     """
 
     index: dict[str, int]
     width: int
     keys: dict[str, int]
+    is_right: bool
 
 
 def read_header(
@@ -96,7 +98,7 @@ def read_header(
         mistakes: where mistakes are noted.
 
     Returns:
-        None where no row can be read by it.
+        what can be used of it; None where no row can be read by it.
     """
     if len(row.cells) > MOST_COLUMNS:
         mistakes.add(row.mark(0), f"the header has {len(row.cells):,} columns; at most {MOST_COLUMNS} are read")
@@ -116,25 +118,23 @@ def read_header(
         elif column in index:
             mistakes.add(row.mark(at), f"the column `{cut(column)}` is there twice", "remove one of them")
         elif column not in known and column not in used and column not in ignore:
-            mistakes.add(row.mark(at), f"unknown column `{cut(column)}`", _instead_of(column, known))
+            mistakes.add(row.mark(at), f"unknown column `{cut(column)}`", _instead_of(column, known, used))
         index.setdefault(column, at)
     for column in ignored:
         if column in known:
             mistakes.add(column.mark, f"the column `{column}` is a key, and cannot be ignored", "rename the column")
         elif column not in index:
             mistakes.add(column.mark, f"there is no column `{cut(column)}`", advice.nearest(column, tuple(index)))
-    if len(mistakes) > before:
-        return None
     keys = {column: at for column, at in index.items() if column in known and column not in (NAME, ROLE)}
-    return Header(index=index, width=len(row.cells), keys=keys)
+    return Header(index=index, width=len(row.cells), keys=keys, is_right=len(mistakes) == before)
 
 
-def _instead_of(column: str, known: tuple[str, ...]) -> str:
+def _instead_of(column: str, known: tuple[str, ...], used: Collection[str]) -> str:
     if column == "password":
         return "a password never stands in an inventory; a reference does, in password.env, password.file and the like"
     if column in _CELLS:
         return "it belongs to the other kind of entry"
-    meant = advice.column_meant(column, known)
+    meant = advice.column_meant(column, (*known, *used))
     if meant is not None:
         return f"did you mean `{meant}`?"
     return f"use it in braces in a value of this inventory, or write `ignore: [{cut(column)}]` beside `csv`"

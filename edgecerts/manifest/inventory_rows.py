@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeGuard
 
 from edgecerts.manifest.entries import OWN_KEYS, Entry, build_entity, declared_keys
 from edgecerts.manifest.entry_names import read_entry_name
@@ -128,6 +128,8 @@ class RowReader:
         if has_roles:
             places.add(header.index[ROLE])
         self._same = itemgetter(*sorted(places)) if places else lambda _cells: None
+        # A column that nobody knows may be the one.
+        self._needs_common_name = self._kind is EndEntityKind.BROKER and header.is_right
         # Where rows say it, what the inventory says of requests is for those that have one.
         self._checks_requests = not has_roles and "key_held" not in header.keys
         return True
@@ -146,7 +148,7 @@ class RowReader:
         read_entry_name(name, cell_mark(at_name), found)
         keys = self._read_own(row, group, found)
         common_name = keys.get("common_name")
-        if common_name is None and self._kind is EndEntityKind.BROKER:
+        if common_name is None and self._needs_common_name:
             hint = "give the host name or IP address that clients connect to"
             found.add(cell_mark(at_name), f"broker `{cut(name)}` has no `common_name`", hint)
         declared = group.declared.get(tuple(keys))
@@ -158,7 +160,7 @@ class RowReader:
             mistakes.add(row.mark(index), message, hint)
         return Entry(
             entity=entity,
-            common_name_mark=mark if common_name is None else _place(common_name, row),
+            common_name_mark=row.mark(common_name.column - 1) if _is_cell(common_name) else mark,
             shares_common_name=is_true(keys.get("shared_common_name")),
             request_mark=row.mark(self._header.keys["csr"]) if group.gives_csr else mark,
         )
@@ -259,5 +261,6 @@ def _faults(found: Mistakes, mistakes: Mistakes) -> Iterator[tuple[int, str, str
             mistakes.add(Mark(line=problem.line, column=problem.column), problem.message, problem.hint)
 
 
-def _place(node: Node, row: Row) -> Mark:
-    return row.mark(node.column - 1) if node.line == IN_ROW else node.mark
+def _is_cell(node: Node | None) -> TypeGuard[Node]:
+    """Whether a value comes from the row itself, and not from what the manifest says for all rows."""
+    return node is not None and node.line == IN_ROW

@@ -26,7 +26,7 @@ class Inherited:
         """The role that an entry or inventory names; None after a mistake."""
         found = self.roles.get(name)
         if found is None:
-            hint = nearest(name, tuple(self.roles)) if self.roles else "`roles:` at the top level has them"
+            hint = nearest(name, tuple(self.roles)) if self.roles else "write it under `roles` at the top level"
             mistakes.add(name.mark, f"there is no role `{cut(name)}`", hint)
         return found
 
