@@ -4,14 +4,19 @@ import hashlib
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edgecerts.desired import build_graph
 from edgecerts.desired.build import jitter_part
 from edgecerts.desired.graph import RenewalRule
+from edgecerts.manifest import parse_manifest
+from edgecerts.pki.certificate_facts import parse_certificates
+from edgecerts.status.build import _renews_from
 from tests.conftest import NOW, Project
 
 HEAD = "version: 1\nca: {common_name: Test CA}\n"
@@ -267,8 +272,16 @@ def test_what_is_due_counts_in_the_month_of_the_status(project: Project) -> None
 
 def test_a_small_plant_is_not_shown_by_month(project: Project) -> None:
     fleet(project, rows="".join(f"gw-{number}\n" for number in range(39)))
+    project.apply()
     assert "By month" not in project.run("status").out
     fleet(project, rows="".join(f"gw-{number}\n" for number in range(40)))
-    assert "By month" not in project.run("status").out  # nothing is here yet
-    project.apply()
     assert "By month" in project.run("status").out
+
+
+def test_a_certificate_that_ended_in_the_first_year_has_a_date_for_its_renewal(project: Project) -> None:
+    fleet(project, rows="gw-1\n", head="defaults: {renew_before: 800d, validity: 825d}\n")
+    project.apply()
+    (facts,) = parse_certificates((project.output / "clients/gw-1/client.pem").read_bytes())
+    ancient = replace(facts, not_before=datetime(1, 1, 1, tzinfo=UTC), not_after=datetime(1, 2, 1, tzinfo=UTC))
+    graph = build_graph(parse_manifest(f"{HEAD}clients: {{gw-1: {{renew_before: 800d}}}}".encode(), source=""))
+    assert _renews_from(graph.end_entities[0], ancient) == datetime(1, 1, 1, tzinfo=UTC)

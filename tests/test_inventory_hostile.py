@@ -3,16 +3,20 @@
 import csv
 import io
 import random
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgecerts.errors import ManifestError
 from edgecerts.manifest import inventory_rows
 from edgecerts.manifest.inventories import MAX_INVENTORY_BYTES
 from edgecerts.manifest.inventory_text import read_table
 from edgecerts.manifest.mistakes import MOST_KEPT, Mistakes
-from edgecerts.manifest.nodes import Node
+from edgecerts.manifest.model import EndEntityKind
+from edgecerts.manifest.nodes import Mapping, Node
+from edgecerts.manifest.roles import Inherited
 from edgecerts.manifest.settings import Settings, read_settings
 from tests.inventory_cases import FOLDER, MANIFEST, clients, files_of, problems
 
@@ -104,6 +108,10 @@ def test_after_a_thousand_mistakes_the_rest_is_not_read() -> None:
 def test_of_a_hundred_thousand_mistakes_ten_thousand_are_kept() -> None:
     lines = problems("name\n" + "".join(f"gw-{number % 7}\n" for number in range(100_000)))
     assert lines[-1] == "pki.yaml: 99893 more mistakes"
+    with pytest.raises(ManifestError) as caught:
+        clients("name\n" + "gw-1\n" * 30_000)
+    assert (len(caught.value.problems), caught.value.more) == (MOST_KEPT, 29_999 - MOST_KEPT)
+    assert str(caught.value) == "pki.yaml has 29999 mistakes"
     assert MOST_KEPT == 10_000
 
 
@@ -117,6 +125,17 @@ def test_the_number_of_entries_is_limited(monkeypatch: pytest.MonkeyPatch) -> No
 def test_more_kinds_of_rows_than_are_remembered(count: int) -> None:
     manifest = clients("name,subject.locality\n" + "".join(f"gw-{n},place {n}\n" for n in range(count)))
     assert [client.subject.locality for client in manifest.clients] == [f"place {n}" for n in range(count)]
+
+
+def test_what_is_remembered_of_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory_rows, "_MOST_GROUPS", 3)
+    mistakes = Mistakes("pki.yaml")
+    table = read_table("".join(["name,validity\n", *(f"c{n},{n}d\n" for n in range(1, 20))]).encode(), "", mistakes)
+    inherited = Inherited(defaults=Settings(), roles={})
+    reader = inventory_rows.RowReader(Mapping(1, 1), EndEntityKind.CLIENT, inherited, file="", others=0)
+    entries = list(reader.read(table, mistakes))
+    assert [entry.entity.lifetime.validity for entry in entries] == [timedelta(days=n) for n in range(1, 20)]
+    assert len(reader._groups) <= 3
 
 
 CELLS = st.text(alphabet=' ,;"\n\t\r{}aä\u00a0\u2003\U0001f600x1', max_size=6)

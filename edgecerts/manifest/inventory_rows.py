@@ -120,7 +120,11 @@ class RowReader:
             return False
         self._header: Header = header
         for layer in layers:
-            self._note_missing_columns(layer, mistakes)
+            # What a row may say itself is looked for in the first row that does not.
+            given = {"password" if column.startswith("password.") else column for column in header.keys}
+            given |= given_paths(self._shared.node) if layer is self._role else set()
+            for column, template in layer.columns(given):
+                self._note_missing_column(column, template, mistakes)
         self._own = [(column, at) for column, at in header.keys.items() if column in OWN_OF_EACH]
         self._common = [(column, at) for column, at in header.keys.items() if column not in OWN_OF_EACH]
         needed = {column for layer in (self._shared, self._role, *of_roles) if layer for column, _ in layer.columns()}
@@ -183,7 +187,7 @@ class RowReader:
         found = Mistakes("")
         keys = read_keys(self._common, row.cells, found)
         own = read_settings(keys, found)
-        role = self._role_of(row, found, mistakes)
+        role = self._role_of(row, found)
         given = given_paths(keys)
         shared = self._settings(self._shared, given, row, found)
         roles = self._settings(role, given | given_paths(self._shared.node), row, found) if role else Settings()
@@ -199,15 +203,12 @@ class RowReader:
             faults=tuple(_faults(found, mistakes)),
         )
 
-    def _role_of(self, row: Row, found: Mistakes, mistakes: Mistakes) -> Layer | None:
+    def _role_of(self, row: Row, found: Mistakes) -> Layer | None:
         """The role of a row: its own, else that of the inventory."""
         at = self._header.index.get(ROLE)
         if at is None or not row.cells[at]:
             return self._role
-        role = self._inherited.role(cell_text(row.cells[at], at), found)
-        if role is not None:
-            self._note_missing_columns(role, mistakes)
-        return role
+        return self._inherited.role(cell_text(row.cells[at], at), found)
 
     def _settings(self, layer: Layer, given: set[str], row: Row, found: Mistakes) -> Settings:
         return read_settings(self._fill(layer, given, row, found), found) if layer.templates else layer.settings
@@ -219,17 +220,18 @@ class RowReader:
             at = index.get(column)
             if at is None:
                 absent.add(template.path)
+                self._note_missing_column(column, template, found)
             elif not row.cells[at]:
                 absent.add(template.path)
                 message = f"`{cut(column)}` is empty, and `{template.path}` needs it"
                 found.add(cell_mark(at), message, f"fill the cell, or give `{template.path}` a column of its own")
         return layer.fill({*given, *absent}, lambda column: cell_text(row.cells[index[column]], index[column]))
 
-    def _note_missing_columns(self, layer: Layer, mistakes: Mistakes) -> None:
-        columns = ", ".join(self._header.index)
-        for column, template in layer.columns():
-            if column not in self._header.index:
-                mistakes.add(template.mark, _missing(column, template, self._file), f"its columns are {cut(columns)}")
+    def _note_missing_column(self, column: str, template: Template, mistakes: Mistakes) -> None:
+        if column not in self._header.index:
+            name = "of that name" if template.secret else f"`{cut(column)}`"
+            message = f"{self._file} has no column {name} for `{template.path}`"
+            mistakes.add(template.mark, message, f"its columns are {cut(', '.join(self._header.index))}")
 
     def _note_ragged(self, row: Row, mistakes: Mistakes) -> None:
         count, width = len(row.cells), self._header.width
@@ -237,11 +239,6 @@ class RowReader:
         hint = "a cell that holds a separator needs quotes" if is_long else "an empty cell is written, too"
         message = f"the row has {count:,} cell{'s' if count != 1 else ''}, and the header has {width:,}"
         mistakes.add(row.mark(width if is_long else 0), message, hint)
-
-
-def _missing(column: str, template: Template, file: str) -> str:
-    name = "of that name" if template.secret else f"`{cut(column)}`"
-    return f"{file} has no column {name} for `{template.path}`"
 
 
 def _part(node: Mapping, keys: tuple[str, ...]) -> Mapping:
