@@ -1,6 +1,9 @@
 """Opening the manifest and the inventories beside it."""
 
+import contextlib
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgecerts.cli.input_file import read_input
@@ -19,7 +22,20 @@ def read_manifest(path: Path) -> Manifest:
     """
     hint = "edgecerts init writes one to start from; -f names another"
     data = read_input(path, limit=MAX_MANIFEST_BYTES, what="a manifest", hint=hint)
-    return parse_manifest(data, source=str(path), read_inventory=lambda name: _read_inventory(path.parent, name))
+    with _no_collection():
+        return parse_manifest(data, source=str(path), read_inventory=lambda name: _read_inventory(path.parent, name))
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """What is read stays, and nothing in it is a cycle: looking for garbage takes as long as reading 100,000 rows."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _read_inventory(folder: Path, name: str) -> bytes:
