@@ -21,6 +21,7 @@ PLACES: dict[str, Any] = {
     "`defaults`": DEFINITIONS["defaults"],
     "Brokers": DEFINITIONS["broker"],
     "Clients": DEFINITIONS["client"],
+    "Roles": DEFINITIONS["role"],
     "`subject`": DEFINITIONS["subject"],
     "`password`": DEFINITIONS["password"],
     "`private_key`": DEFINITIONS["private_key"],
@@ -49,6 +50,14 @@ def test_the_table_of_a_place_has_its_keys(heading: str) -> None:
 
 def test_the_items_of_also_trust_have_a_table() -> None:
     assert set(tables(sections()["`ca`"])[1]) == set(DEFINITIONS["also_trust"]["items"]["properties"])
+
+
+def test_the_table_of_inventories_has_the_keys_of_both_kinds() -> None:
+    rows = tables(sections()["Inventories"])[0]
+    kinds = [DEFINITIONS[f"{kind}_inventory"] for kind in ("broker", "client")]
+    assert set(rows) == {key for kind in kinds for key in kind["properties"]}
+    assert [key for key, row in rows.items() if row[1] == "required"] == ["csv"]
+    assert [kind["required"] for kind in kinds] == [["csv"], ["csv"]]
 
 
 @pytest.mark.parametrize("heading", sorted(PLACES))

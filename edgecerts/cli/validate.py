@@ -5,6 +5,7 @@ from pathlib import Path
 from edgecerts.cli.console import Console
 from edgecerts.cli.manifest_file import read_manifest
 from edgecerts.errors import ExitCode, ManifestError
+from edgecerts.report.printable import printable
 from edgecerts.report.problems import render_problems
 
 
@@ -23,5 +24,7 @@ def validate(path: Path) -> ExitCode:
         return ExitCode.ERROR
     counts = [(len(manifest.brokers), "broker"), (len(manifest.clients), "client")]
     words = " and ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
-    console.result(f"{path} is valid: {words}.\n")
+    listed = [f"{file.entries:,} from {file.path}" for file in manifest.inventories]
+    inventories = f" ({', '.join(listed)})" if listed else ""
+    console.result(printable(f"{path} is valid: {words}{inventories}.") + "\n")
     return ExitCode.DONE

@@ -1,5 +1,9 @@
 """From a manifest to the graph of what should exist. Pure: no file is looked at."""
 
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
 from edgecerts.desired.folder_files import build_folder_files
 from edgecerts.desired.graph import (
     Address,
@@ -12,7 +16,16 @@ from edgecerts.desired.graph import (
     RequestArtifact,
     TrustArtifact,
 )
-from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, Rekey, RenewBefore
+from edgecerts.manifest.model import (
+    Authority,
+    EndEntity,
+    EndEntityKind,
+    KeyHeld,
+    Manifest,
+    Rekey,
+    RenewBefore,
+    RenewJitter,
+)
 from edgecerts.pki.certificates import CertificateSpec
 from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
 
@@ -21,6 +34,7 @@ _FOLDERS = {IdentityKind.BROKER: "brokers", IdentityKind.CLIENT: "clients"}
 _STEMS = {IdentityKind.BROKER: "server", IdentityKind.CLIENT: "client"}
 _ROOT = "ca"
 _LIFETIME_KEYS = frozenset({"validity", "not_after"})
+_RENEWAL = RenewalRule(duration=RENEWAL_AT_MOST, share=1 / RENEWAL_SHARE)
 
 
 def certificate_path(address: str) -> str | None:
@@ -116,7 +130,7 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             lifetime=entity.lifetime,
             lifetime_declared=bool(_LIFETIME_KEYS & entity.declared),
             usages_declared="usages" in entity.declared,
-            renewal=_renewal_rule(entity.renew_before, RenewalRule(duration=RENEWAL_AT_MOST, share=1 / RENEWAL_SHARE)),
+            renewal=_ahead(_renewal_rule(entity.renew_before, _RENEWAL), entity.renew_jitter, address),
         ),
         trust=TrustArtifact(
             address=Address(identity=address, part="trust"),
@@ -140,3 +154,18 @@ def _renewal_rule(declared: RenewBefore | None, default: RenewalRule) -> Renewal
     if declared.percent is not None:
         return RenewalRule(share=declared.percent / 100)
     return RenewalRule(duration=declared.duration)
+
+
+def _ahead(rule: RenewalRule, jitter: RenewJitter | None, address: str) -> RenewalRule:
+    """The rule for one identity of a fleet, which is due a little earlier than others."""
+    if jitter is None:
+        return rule
+    part = jitter_part(address)
+    if jitter.duration is not None:
+        return replace(rule, ahead_duration=timedelta(seconds=int(jitter.duration.total_seconds() * part)))
+    return replace(rule, ahead_share=(jitter.percent or 0) / 100 * part)
+
+
+def jitter_part(address: str) -> float:
+    """The part of `renew_jitter` that an identity has, from 0 up to 1: the same in every version, on every machine."""
+    return int.from_bytes(hashlib.sha256(address.encode()).digest()[:4]) / 2**32

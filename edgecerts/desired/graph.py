@@ -66,15 +66,23 @@ def identity_of(address: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RenewalRule:
-    """When a certificate is due: when the shorter of the two is left of its lifetime. At least one is set."""
+    """When a certificate is due: when the shorter of the two is left of its lifetime. At least one is set.
+
+    Attributes:
+        ahead_duration, ahead_share: how much earlier this one is due, so that not all are due at once: the identity's
+            own part of what is declared, at most one of the two.
+    """
 
     duration: timedelta | None = None
     share: float | None = None
+    ahead_duration: timedelta | None = None
+    ahead_share: float | None = None
 
     def window(self, lifetime: timedelta) -> timedelta:
         """How long before its end a certificate of this lifetime is due."""
         choices = [self.duration, lifetime * self.share if self.share is not None else None]
-        return min(choice for choice in choices if choice is not None)
+        window = min(choice for choice in choices if choice is not None)
+        return window + (self.ahead_duration or timedelta()) + lifetime * (self.ahead_share or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

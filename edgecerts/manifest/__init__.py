@@ -6,11 +6,14 @@ Nothing here touches a file, the environment or the clock; only the schema that 
 import hashlib
 import posixpath
 
+from edgecerts.errors import StorageError
 from edgecerts.manifest.authority import read_authority
 from edgecerts.manifest.entries import read_entries
+from edgecerts.manifest.inventories import ReadInventory, read_inventories
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.model import EndEntityKind, Manifest
 from edgecerts.manifest.output import read_output
+from edgecerts.manifest.roles import read_roles
 from edgecerts.manifest.rules import check_rules
 from edgecerts.manifest.settings import read_settings
 from edgecerts.manifest.settings_rules import check_own_settings
@@ -21,12 +24,17 @@ from edgecerts.manifest.yaml_text import load_tree
 __all__ = ["MAX_MANIFEST_BYTES", "parse_manifest"]
 
 
-def parse_manifest(data: bytes, *, source: str) -> Manifest:
+def _no_inventory(_path: str) -> bytes:
+    raise StorageError("inventories are not read here", hint="type the entries in the manifest")
+
+
+def parse_manifest(data: bytes, *, source: str, read_inventory: ReadInventory = _no_inventory) -> Manifest:
     """Reads a manifest.
 
     Args:
         data: the bytes of `pki.yaml`.
         source: its name as the user wrote it, for messages.
+        read_inventory: gives the inventories that it names.
 
     Returns:
         the manifest with defaults resolved and references checked.
@@ -39,18 +47,31 @@ def parse_manifest(data: bytes, *, source: str) -> Manifest:
     root = load_tree(text, mistakes)
     check_structure(root, mistakes)
     defaults = read_settings(root.get("defaults"), mistakes)
-    check_own_settings(defaults, defaults, mistakes)
+    check_own_settings((defaults,), defaults, mistakes)
+    inherited = read_roles(root.get("roles"), defaults, mistakes)
     output = read_output(root.get("output"), mistakes)
     authority = read_authority(root.get("ca"), defaults, mistakes, output=output)
-    brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, defaults, mistakes)
-    clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, defaults, mistakes)
+    brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, inherited, mistakes)
+    clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, inherited, mistakes)
+    inventories = read_inventories(root, inherited, mistakes, source=source, read=read_inventory)
+    brokers += tuple(inventories.entries[EndEntityKind.BROKER])
+    clients += tuple(inventories.entries[EndEntityKind.CLIENT])
     check_rules(authority, brokers, clients, mistakes, output=output, manifest=posixpath.basename(source))
     mistakes.raise_if_any()
     return Manifest(
         source=source,
-        digest=hashlib.sha256(with_unix_line_ends(text).encode()).hexdigest(),
+        digest=_digest(text, *inventories.texts),
         output=output,
         authorities=tuple(filter(None, (authority,))),
         brokers=tuple(entry.entity for entry in brokers),
         clients=tuple(entry.entity for entry in clients),
+        inventories=tuple(inventories.files),
     )
+
+
+def _digest(*texts: str) -> str:
+    """The digest of the manifest's text, and of its inventories' where it has any."""
+    digest = hashlib.sha256(with_unix_line_ends(texts[0]).encode())
+    for text in texts[1:]:
+        digest.update(b"\0" + with_unix_line_ends(text).encode())
+    return digest.hexdigest()

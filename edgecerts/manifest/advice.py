@@ -14,6 +14,12 @@ _ALIASES = {
     "ca": ("authority", "authorities", "cas", "root", "root_ca", "certificate_authority", "issuer"),
     "brokers": ("broker", "server", "servers", "hosts"),
     "clients": ("client", "devices", "device", "users", "gateways"),
+    "brokers_from": ("broker_inventory", "brokers_csv", "servers_from"),
+    "clients_from": ("client_inventory", "clients_csv", "devices_from", "inventory", "inventories", "fleet"),
+    "roles": ("role", "profiles", "groups", "templates", "classes", "types"),
+    "role": ("profile", "group", "template", "class", "kind"),
+    "csv": ("file", "path", "inventory", "from"),
+    "ignore": ("ignored", "ignore_columns", "skip"),
     "common_name": ("cn", "host", "hostname", "host_name", "address", "ip", "fqdn", "server_name", "subject_cn"),
     "alt_names": (
         "san", "sans", "subject_alt_names", "subject_alt_name", "subjectaltname", "altnames", "alt_name", "hosts",
@@ -33,6 +39,7 @@ _ALIASES = {
                  "valid_days", "validity_days", "duration", "default_days", "period"),
     "not_after": ("notafter", "end", "end_date", "enddate", "valid_until", "until", "expires_at", "expires_on"),
     "renew_before": ("renew", "renewal", "renew_at", "renewbefore", "renew_days", "renewal_window"),
+    "renew_jitter": ("jitter", "renewal_jitter", "spread", "splay", "renew_spread", "random"),
     "key_held": ("key_location", "key_holder", "held", "keyheld", "key_storage"),
     "csr": ("csr_file", "csr_path", "request", "request_file", "certificate_request", "certificate_signing_request"),
     "csr_must_match": ("must_match", "require_match", "csr_match", "csr_strict"),
@@ -87,11 +94,19 @@ PLACES: Mapping[str, str] = {
     "password": "`password`",
     "private_key": "`private_key`",
     "also_trust": "`also_trust`",
+    "role": "a role",
+    "brokers_from": "`brokers_from`",
+    "clients_from": "`clients_from`",
 }
 """The places where keys stand, in the words of a message."""
 
+_OF_FLEETS = frozenset(("role", "brokers_from", "clients_from"))
+"""Where nearly everything may stand that may stand elsewhere, so that they would be named in every hint."""
+
 AT_MOST = 200
 """After so many unknown keys, comparing them with the known ones costs more time than it can save."""
+
+_FEW = 12
 
 _LONGEST = 40
 """Longer words are nobody's slip of the pen, and comparing them costs time."""
@@ -112,10 +127,33 @@ def instead_of_key(key: str, place: str, keys_of: Mapping[str, Sequence[str]]) -
     if meant:
         return f"did you mean `{meant[0]}`?"
     for name in (key, *_meanings(key)) if len(known) > 1 else ():
-        places = [words for other, words in PLACES.items() if name in keys_of.get(other, ())]
+        places = [other for other in PLACES if name in keys_of.get(other, ())]
         if places:
-            return f"{'it' if name == key else f'`{name}`'} belongs under {_either(places)}"
+            usual = [PLACES[other] for other in places if other not in _OF_FLEETS]
+            words = usual or [PLACES[other] for other in places]
+            return f"{'it' if name == key else f'`{name}`'} belongs under {_either(words)}"
     return f"the keys here are {', '.join(known)}" if len(known) > 1 else f"the only key here is `{known[0]}`"
+
+
+def nearest(word: str, choices: Sequence[str]) -> str:
+    """The hint for a word of the user's own that nothing has: the one that was probably meant, or all there are."""
+    meant = difflib.get_close_matches(word[:_LONGEST].lower(), choices, n=1, cutoff=0.7)
+    if meant:
+        return f"did you mean `{meant[0]}`?"
+    shown = ", ".join(f"`{choice}`" for choice in choices[:_FEW])
+    return f"there {'is' if len(choices) == 1 else 'are'} {shown}{' and others' if len(choices) > _FEW else ''}"
+
+
+def column_meant(column: str, known: Sequence[str]) -> str | None:
+    """The known column of an inventory that an unknown one is probably meant to be."""
+    name = column.strip().lower().replace(" ", "_")
+    by_key = {key.rpartition(".")[2]: key for key in known}
+    for key in (name, name.rpartition(".")[2]):
+        meant = [by_key[meaning] for meaning in (key, *_meanings(key)) if meaning in by_key]
+        if meant:
+            return meant[0]
+    found = difflib.get_close_matches(name[:_LONGEST], known, n=1, cutoff=0.75)
+    return found[0] if found else None
 
 
 def may_mean(key: str, name: str) -> bool:

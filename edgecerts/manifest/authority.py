@@ -29,7 +29,7 @@ def read_authority(node: Node | None, defaults: Settings, mistakes: Mistakes, *,
         return None
     own = read_settings(node, mistakes)
     lifetime = own.lifetime or Lifetime(validity=CA_VALIDITY)
-    check_renewal(own, own, lifetime, mistakes)
+    check_renewal((own,), own, lifetime, mistakes)
     fields = defaults.subject | own.subject
     subject = Subject(**fields, common_name=_read_common_name(node.get("common_name"), mistakes))
     email = () if subject.email is None else (AltName(kind=AltNameKind.EMAIL, value=parse_email(subject.email)),)

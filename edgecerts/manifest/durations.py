@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from edgecerts.manifest.mistakes import Mistakes, quoted
-from edgecerts.manifest.model import RenewBefore
+from edgecerts.manifest.model import RenewBefore, RenewJitter
 from edgecerts.manifest.nodes import Scalar
 
 LONGEST = timedelta(days=100 * 365)
@@ -31,18 +31,32 @@ def read_validity(node: Scalar, mistakes: Mistakes) -> timedelta | None:
 
 def read_renew_before(node: Scalar, mistakes: Mistakes) -> RenewBefore | None:
     """Reads how long before its end a certificate is renewed; None after a mistake."""
+    found = _read_time_or_share(node, "renew_before", "33%", mistakes)
+    return found and RenewBefore(duration=found[0], percent=found[1])
+
+
+def read_renew_jitter(node: Scalar, mistakes: Mistakes) -> RenewJitter | None:
+    """Reads by how much a renewal may come earlier; None after a mistake."""
+    found = _read_time_or_share(node, "renew_jitter", "10%", mistakes)
+    return found and RenewJitter(duration=found[0], percent=found[1])
+
+
+def _read_time_or_share(
+    node: Scalar, key: str, example: str, mistakes: Mistakes
+) -> tuple[timedelta, None] | tuple[None, float] | None:
+    """A duration or a percentage; None after a mistake."""
     if not node.endswith("%"):
-        duration = read_duration(node, "renew_before", mistakes)
-        return None if duration is None else RenewBefore(duration=duration)
+        duration = read_duration(node, key, mistakes)
+        return None if duration is None else (duration, None)
     match = _PERCENT.fullmatch(node)
     if match is None or float(match[1]) == 0:
         mistakes.add(
             node.mark,
             f"{quoted(node)} is not a share of a lifetime",
-            "write a percentage above 0 and below 100, for example 33%",
+            f"write a percentage above 0 and below 100, for example {example}",
         )
         return None
-    return RenewBefore(percent=float(match[1]))
+    return None, float(match[1])
 
 
 def read_not_after(node: Scalar, mistakes: Mistakes) -> datetime | None:

@@ -1,5 +1,6 @@
 """Brokers and clients: an entry of the manifest, with `defaults` under it, to an `EndEntity`."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from edgecerts.manifest.model import EndEntity, EndEntityKind, KeyHeld, Lifetime
 from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence, is_null, is_true, key_mark
 from edgecerts.manifest.passwords import for_entry
 from edgecerts.manifest.requests import request_path
+from edgecerts.manifest.roles import Inherited, role_of_entry
 from edgecerts.manifest.settings import Settings, read_settings
 from edgecerts.manifest.settings_rules import check_own_settings, check_request_settings
 from edgecerts.pki.names import (
@@ -24,7 +26,7 @@ from edgecerts.pki.names import (
 )
 from edgecerts.pki.profiles import END_ENTITY_KEY_TYPE, END_ENTITY_VALIDITY, Usage
 
-_OWN_KEYS = ("common_name", "alt_names", "usages", "ip_as_dns", "shared_common_name")
+OWN_KEYS = ("common_name", "alt_names", "usages", "ip_as_dns", "shared_common_name")
 _NATURAL_USAGE = {EndEntityKind.BROKER: Usage.SERVER, EndEntityKind.CLIENT: Usage.CLIENT}
 
 
@@ -48,33 +50,68 @@ class Entry:
     csr_mark: Mark
 
 
-def read_entries(node: Node | None, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> tuple[Entry, ...]:
+def read_entries(node: Node | None, kind: EndEntityKind, inherited: Inherited, mistakes: Mistakes) -> tuple[Entry, ...]:
     """Reads `brokers` or `clients`.
 
     Args:
         node: the mapping, already of the right structure; None or empty gives no entries.
         kind: what its entries are.
-        defaults: the settings of `defaults`.
+        inherited: `defaults` and the roles.
         mistakes: where mistakes are noted.
     """
     if not isinstance(node, Mapping):
         return ()
-    return tuple(_read_entry(str(name), entry, kind, defaults, mistakes) for name, entry in node.items())
+    return tuple(_read_entry(str(name), entry, kind, inherited, mistakes) for name, entry in node.items())
 
 
-def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> Entry:
+def _read_entry(name: str, node: Node, kind: EndEntityKind, inherited: Inherited, mistakes: Mistakes) -> Entry:
     mark = key_mark(node)
     read_entry_name(name, mark, mistakes)
     keys = node if isinstance(node, Mapping) else Mapping(mark.line, mark.column)
     own = read_settings(keys, mistakes)
-    settings = own.over(defaults)
-    check_own_settings(own, settings, mistakes)
+    role = role_of_entry(name, keys, inherited, mistakes)
+    settings = own.over(role).over(inherited.defaults)
+    check_own_settings((own, role), settings, mistakes)
     check_request_settings(own, settings, mistakes)
+    common_name = keys.get("common_name")
+    return Entry(
+        entity=build_entity(name, mark, keys, kind, settings, declared_keys(keys, settings), mistakes),
+        common_name_mark=mark if common_name is None else common_name.mark,
+        shares_common_name=is_true(keys.get("shared_common_name")),
+        request_mark=own.marks.get("csr", mark),
+        csr_mark=settings.marks.get("csr", mark),
+    )
+
+
+def declared_keys(keys: Mapping, settings: Settings) -> frozenset[str]:
+    """The keys that an entry gives itself, and those that it inherits."""
+    own = {key for key in OWN_KEYS if key in keys and not is_null(keys[key])}
+    return frozenset(own | settings.marks.keys())
+
+
+def build_entity(
+    name: str,
+    mark: Mark,
+    keys: Mapping,
+    kind: EndEntityKind,
+    settings: Settings,
+    declared: frozenset[str],
+    mistakes: Mistakes,
+) -> EndEntity:
+    """A broker or client from its own keys and from the settings that hold for it.
+
+    Args:
+        name: of the entry, which has been checked.
+        mark: where the entry stands.
+        keys: its common name, alternative names, usages and the like.
+        kind: what it is.
+        settings: its own over all that it inherits.
+        declared: the keys that it or what it inherits from gives.
+        mistakes: where mistakes in its own keys are noted.
+    """
     host, common_name = _read_common_name(keys.get("common_name"), name, kind, mistakes)
     subject = Subject(**settings.subject, common_name=common_name)
-    common_name_node = keys.get("common_name")
-    own_keys = {key for key in _OWN_KEYS if key in keys and not is_null(keys[key])}
-    entity = EndEntity(
+    return EndEntity(
         kind=kind,
         name=name,
         subject=subject,
@@ -83,19 +120,13 @@ def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, 
         key_type=settings.key_type or END_ENTITY_KEY_TYPE,
         lifetime=settings.lifetime or Lifetime(validity=END_ENTITY_VALIDITY),
         renew_before=settings.renew_before,
+        renew_jitter=settings.renew_jitter,
         key_held=settings.key_held or KeyHeld.HERE,
         rekey=settings.rekey or Rekey.NEVER,
         request=_read_request(settings, name),
         password=settings.password and for_entry(settings.password, name),
-        declared=frozenset(own_keys | settings.marks.keys()),
+        declared=declared,
         mark=mark,
-    )
-    return Entry(
-        entity=entity,
-        common_name_mark=mark if common_name_node is None else common_name_node.mark,
-        shares_common_name=is_true(keys.get("shared_common_name")),
-        request_mark=own.marks.get("csr", mark),
-        csr_mark=settings.marks.get("csr", mark),
     )
 
 
@@ -152,8 +183,14 @@ def _all_alt_names(keys: Mapping, host: AltName | None, subject: Subject, mistak
         # Mbed TLS before 3.5 compares an address with dNSNames only.
         names += [AltName(kind=AltNameKind.DNS, value=name.value) for name in names if name.kind is AltNameKind.IP]
     if subject.email is not None:
-        names.append(AltName(kind=AltNameKind.EMAIL, value=parse_email(subject.email)))
+        names.append(_email_name(subject.email))
     return tuple(dict.fromkeys(names))
+
+
+@functools.lru_cache(maxsize=64)
+def _email_name(email: str) -> AltName:
+    # Nearly all entries have that of `defaults`.
+    return AltName(kind=AltNameKind.EMAIL, value=parse_email(email))
 
 
 def _read_alt_names(node: Node | None, mistakes: Mistakes) -> Iterable[AltName]:

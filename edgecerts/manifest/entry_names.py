@@ -48,6 +48,11 @@ def check_unique_names(entries: Iterable[tuple[str, Mark]], mistakes: Mistakes) 
     first: dict[str, tuple[str, Mark]] = {}
     for name, mark in entries:
         other, other_mark = first.setdefault(name.casefold(), (name, mark))
-        if other_mark != mark:
-            message = f"{quoted(name)} and {quoted(other)} on line {other_mark.line} would be the same folder"
+        if other_mark == mark:
+            continue
+        if name == other:
+            message = f"{quoted(name)} is the name of the entry {other_mark.seen_from(mark)}, too"
+            mistakes.add(mark, message, "it is the name of a folder; rename one of them, or remove one")
+        else:
+            message = f"{quoted(name)} and {quoted(other)} {other_mark.seen_from(mark)} would be the same folder"
             mistakes.add(mark, message, "some file systems do not tell upper from lower case; rename one of them")

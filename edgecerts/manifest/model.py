@@ -15,10 +15,21 @@ from edgecerts.pki.profiles import Usage
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Mark:
-    """A position in the manifest's text; both numbers count from 1."""
+    """A position in the manifest's text, or in that of an inventory; both numbers count from 1.
 
+    Attributes:
+        file: the inventory as messages name it; empty for the manifest itself.
+    """
+
+    file: str = ""
     line: int
     column: int
+
+    def seen_from(self, other: "Mark") -> str:
+        """This place in the words of a message that stands at another one."""
+        if self.file == other.file:
+            return f"on line {self.line}"
+        return f"on line {self.line} of {self.file or 'the manifest'}"
 
 
 @enum.unique
@@ -101,6 +112,14 @@ class RenewBefore:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RenewJitter:
+    """By how much a renewal may come earlier: a duration, or a share of the lifetime in percent."""
+
+    duration: timedelta | None = None
+    percent: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrustedCA:
     """An entry of `ca.also_trust`: a file of certificates that clients and brokers trust as well."""
 
@@ -167,9 +186,10 @@ class EndEntity:
         name: the name of its folder and of its address.
         alt_names: all of them, without duplicates, in the order of the certificate: for a broker its common name
             first; a subject's e-mail last.
+        renew_jitter: spreads renewals by the entry's name; None where all come when `renew_before` says.
         request: set exactly where the private key is made on its host.
         password: encrypts the private key, here or on its host.
-        declared: the keys that the manifest gave, by the entry itself or through `defaults`.
+        declared: the keys that the manifest gave, by the entry itself, its inventory, its role or `defaults`.
     """
 
     kind: EndEntityKind
@@ -180,6 +200,7 @@ class EndEntity:
     key_type: KeyType
     lifetime: Lifetime
     renew_before: RenewBefore | None
+    renew_jitter: RenewJitter | None
     key_held: KeyHeld
     rekey: Rekey
     request: Request | None
@@ -189,14 +210,29 @@ class EndEntity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class InventoryFile:
+    """An inventory that was read.
+
+    Attributes:
+        path: relative to the manifest's folder, with `/`.
+        entries: how many brokers or clients it has.
+    """
+
+    path: str
+    entries: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
     """A whole manifest.
 
     Attributes:
         source: the manifest's name as the user wrote it, for messages.
-        digest: SHA-256 of its text with line ends normalised, in hexadecimal.
+        digest: SHA-256 of its text and of its inventories', with line ends normalised, in hexadecimal.
         output: the output folder relative to the manifest's folder, with `/`.
         authorities: at present exactly one, the root.
+        brokers, clients: those that are typed in the manifest first, then those of inventories.
+        inventories: those of brokers first.
     """
 
     source: str
@@ -205,3 +241,4 @@ class Manifest:
     authorities: tuple[Authority, ...]
     brokers: tuple[EndEntity, ...]
     clients: tuple[EndEntity, ...]
+    inventories: tuple[InventoryFile, ...] = ()

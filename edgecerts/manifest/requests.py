@@ -1,12 +1,12 @@
 """Where certificate requests lie: one file for each entry whose private key is made on its host."""
 
-import re
 import unicodedata
 from collections.abc import Iterable
 
 from edgecerts.manifest.mistakes import Mistakes, quoted
 from edgecerts.manifest.model import Mark
 from edgecerts.manifest.nodes import Scalar
+from edgecerts.manifest.paths import path_objection, path_parts
 
 DEFAULT_PATH = "requests/{name}.csr"
 
@@ -15,8 +15,10 @@ _PLACEHOLDER = "{name}"
 
 def read_request_path(node: Scalar, mistakes: Mistakes) -> str | None:
     """Reads `csr` as a path below the manifest's folder without needless parts; None after a mistake."""
-    parts = [part for part in node.split("/") if part not in ("", ".")]
-    hint = _objection(node, parts)
+    parts = path_parts(node)
+    hint = path_objection(node, example=DEFAULT_PATH)
+    if hint is None and set("{}") & set(node.replace(_PLACEHOLDER, "")):
+        hint = f"braces stand in {_PLACEHOLDER} alone, which is the name of the entry"
     if hint is not None:
         mistakes.add(node.mark, f"`csr` cannot be {quoted(node)}", hint)
         return None
@@ -62,26 +64,9 @@ def check_unique_requests(entries: Iterable[tuple[str, str, Mark]], mistakes: Mi
         if other_mark != mark:
             mistakes.add(
                 mark,
-                f"{entry} has the same request as {other} on line {other_mark.line}: {quoted(path)}",
+                f"{entry} has the same request as {other} {other_mark.seen_from(mark)}: {quoted(path)}",
                 "each private key has a request of its own; give one of them another path with `csr`",
             )
-
-
-def _objection(text: str, parts: list[str]) -> str | None:
-    """Why a path is none that a request may have, or None."""
-    if text.startswith("/") or re.match("[A-Za-z]:", text) or ".." in parts:
-        return "write a path below the manifest's folder: a request comes with the repository"
-    if "\\" in text:
-        return "separate folders by /"
-    if not parts or text.endswith("/"):
-        return f"write the path of a file, for example {DEFAULT_PATH}"
-    if text.startswith("~") or text != text.strip() or any(character in text for character in "\t\n"):
-        return "write the path as it is; it is not taken as a shell would"
-    if any(part.lower() == ".git" for part in parts):
-        return "a repository keeps its own files there"
-    if set("{}") & set(text.replace(_PLACEHOLDER, "")):
-        return f"braces stand in {_PLACEHOLDER} alone, which is the name of the entry"
-    return None
 
 
 def _folded(path: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from edgecerts.manifest.entries import Entry
 from edgecerts.manifest.entry_names import check_unique_names
 from edgecerts.manifest.mistakes import Mistakes, quoted
-from edgecerts.manifest.model import Authority, Mark
+from edgecerts.manifest.model import Authority
 from edgecerts.manifest.requests import check_request_places, check_unique_requests
 
 
@@ -61,9 +61,11 @@ def _check_client_names(clients: Sequence[Entry], mistakes: Mistakes) -> None:
             silent, first = [first], others[0]
         for client in silent:
             name = client.entity.subject.common_name or ""
+            mark = client.common_name_mark
+            where = first.common_name_mark.seen_from(mark)
             mistakes.add(
-                client.common_name_mark,
-                f"client `{first.entity.name}` on line {_line(first)} has the common name {quoted(name)}, too",
+                mark,
+                f"client `{first.entity.name}` {where} has the common name {quoted(name)}, too",
                 "a broker takes both for the same user; if that is meant, write `shared_common_name: true` in each",
             )
 
@@ -79,11 +81,6 @@ def _check_authority_name(authority_name: str, entries: Sequence[Entry], mistake
                 f"{quoted(name)} is the common name of the authority",
                 "give the authority another name: some TLS stacks would take this certificate for its own issuer",
             )
-
-
-def _line(entry: Entry) -> int:
-    mark: Mark = entry.common_name_mark
-    return mark.line
 
 
 def fold_name(name: str) -> str:

@@ -1,11 +1,11 @@
-"""The settings that an entry, the authority and `defaults` have in common, and how one overrides another."""
+"""The settings that an entry, a role, the authority and `defaults` have in common, and how one overrides another."""
 
 from dataclasses import dataclass, field
 
 from edgecerts.errors import InvalidNameError
-from edgecerts.manifest.durations import read_not_after, read_renew_before, read_validity
+from edgecerts.manifest.durations import read_not_after, read_renew_before, read_renew_jitter, read_validity
 from edgecerts.manifest.mistakes import Mistakes
-from edgecerts.manifest.model import KeyHeld, Lifetime, Mark, PasswordSource, Rekey, RenewBefore
+from edgecerts.manifest.model import KeyHeld, Lifetime, Mark, PasswordSource, Rekey, RenewBefore, RenewJitter
 from edgecerts.manifest.nodes import Mapping, Node, Scalar, is_null, is_true, key_mark
 from edgecerts.manifest.passwords import read_password
 from edgecerts.manifest.requests import read_request_path
@@ -13,7 +13,7 @@ from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import check_subject_value, parse_email
 
 KEYS = (
-    *("subject", "key_type", "validity", "not_after", "renew_before"),
+    *("subject", "key_type", "validity", "not_after", "renew_before", "renew_jitter"),
     *("key_held", "csr", "csr_must_match", "rekey", "password"),
 )
 
@@ -32,6 +32,7 @@ class Settings:
     key_type: KeyType | None = None
     lifetime: Lifetime | None = None
     renew_before: RenewBefore | None = None
+    renew_jitter: RenewJitter | None = None
     key_held: KeyHeld | None = None
     csr: str | None = None
     csr_must_match: bool | None = None
@@ -47,6 +48,7 @@ class Settings:
             key_type=self.key_type or defaults.key_type,
             lifetime=self.lifetime or defaults.lifetime,
             renew_before=self.renew_before or defaults.renew_before,
+            renew_jitter=self.renew_jitter or defaults.renew_jitter,
             key_held=self.key_held or defaults.key_held,
             csr=self.csr or defaults.csr,
             csr_must_match=defaults.csr_must_match if self.csr_must_match is None else self.csr_must_match,
@@ -65,13 +67,14 @@ def read_settings(node: Node | None, mistakes: Mistakes) -> Settings:
     if not isinstance(node, Mapping):
         return Settings()
     key_type, key_held, rekey = node.get("key_type"), node.get("key_held"), node.get("rekey")
-    renew_before, password = node.get("renew_before"), node.get("password")
-    csr, must_match = node.get("csr"), node.get("csr_must_match")
+    renew_before, renew_jitter = node.get("renew_before"), node.get("renew_jitter")
+    csr, must_match, password = node.get("csr"), node.get("csr_must_match"), node.get("password")
     return Settings(
         subject=_read_subject(node.get("subject"), mistakes),
         key_type=KeyType(key_type) if isinstance(key_type, Scalar) else None,
         lifetime=_read_lifetime(node, mistakes),
         renew_before=read_renew_before(renew_before, mistakes) if isinstance(renew_before, Scalar) else None,
+        renew_jitter=read_renew_jitter(renew_jitter, mistakes) if isinstance(renew_jitter, Scalar) else None,
         key_held=KeyHeld(key_held) if isinstance(key_held, Scalar) else None,
         csr=read_request_path(csr, mistakes) if isinstance(csr, Scalar) else None,
         csr_must_match=is_true(must_match) if isinstance(must_match, Scalar) and not must_match.is_null else None,

@@ -1,24 +1,26 @@
 """Settings that are fine alone and do not go together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from edgecerts.manifest.mistakes import Mistakes
-from edgecerts.manifest.model import KeyHeld, Lifetime, Mark, Rekey
+from edgecerts.manifest.model import KeyHeld, Lifetime, Mark, Rekey, RenewBefore, RenewJitter
 from edgecerts.manifest.settings import Settings
-from edgecerts.pki.profiles import END_ENTITY_VALIDITY, backdate
+from edgecerts.pki.profiles import END_ENTITY_VALIDITY, RENEWAL_AT_MOST, RENEWAL_SHARE, backdate
 
 
-def check_own_settings(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
-    """Checks the settings of an entry, or of `defaults`, with everything that they inherit.
+def check_own_settings(own: Sequence[Settings], settings: Settings, mistakes: Mistakes) -> None:
+    """Checks the settings of an entry, of a role, or of `defaults`, with everything that they inherit.
 
     What is wrong within `defaults` alone is noted there once, not again at every entry.
 
     Args:
-        own: the settings that the mapping gives itself.
-        settings: the same with `defaults` under it.
+        own: the settings that the mapping gives itself, then those of its inventory and role; not `defaults`.
+        settings: all of them, with `defaults` under them.
         mistakes: where mistakes are noted.
     """
-    _check_renewal(own, settings, mistakes)
+    lifetime = settings.lifetime or Lifetime(validity=END_ENTITY_VALIDITY)
+    check_renewal(own, settings, lifetime, mistakes)
     _check_rekey(own, settings, mistakes)
 
 
@@ -31,30 +33,33 @@ def check_request_settings(own: Settings, settings: Settings, mistakes: Mistakes
             mistakes.add(own.marks[key], f"`{key}` does not go with `key_held: {held.value}`", hint)
 
 
-def _check_renewal(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
-    lifetime = settings.lifetime or Lifetime(validity=END_ENTITY_VALIDITY)
-    check_renewal(own, settings, lifetime, mistakes)
-
-
-def check_renewal(own: Settings, settings: Settings, lifetime: Lifetime, mistakes: Mistakes) -> None:
+def check_renewal(own: Sequence[Settings], settings: Settings, lifetime: Lifetime, mistakes: Mistakes) -> None:
     """Checks that a certificate is not due for renewal from its first day on.
 
     A certificate begins a little before it is issued, so that much of its lifetime is over by then.
     """
-    before, validity = settings.renew_before, lifetime.validity
-    if before is None or validity is None:
+    before, jitter, validity = settings.renew_before, settings.renew_jitter, lifetime.validity
+    if validity is None or (before is None and jitter is None):
         return
-    window = before.duration if before.percent is None else validity * (before.percent / 100)
-    if window is None or window < validity - backdate(validity):
-        return
-    mark = _position(own, ("renew_before", "validity"))
-    if mark is not None:
-        hint = "give a shorter one, or a percentage such as 33%"
+    window = min(validity / RENEWAL_SHARE, RENEWAL_AT_MOST) if before is None else _length(before, validity)
+    usable = validity - backdate(validity)
+    if window >= usable:
+        mark = _position(own, ("renew_before", "validity"))
         message = "`renew_before` leaves no time between the issue of a certificate and its renewal"
-        mistakes.add(mark, message, hint)
+    elif jitter is not None and window + _length(jitter, validity) >= usable:
+        mark = _position(own, ("renew_jitter", "renew_before", "validity"))
+        message = "`renew_jitter` leaves no time between the issue of a certificate and its earliest renewal"
+    else:
+        return
+    if mark is not None:
+        mistakes.add(mark, message, "give a shorter one, or a percentage such as 33%")
 
 
-def _check_rekey(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
+def _length(given: RenewBefore | RenewJitter, validity: timedelta) -> timedelta:
+    return validity * ((given.percent or 0) / 100) if given.duration is None else given.duration
+
+
+def _check_rekey(own: Sequence[Settings], settings: Settings, mistakes: Mistakes) -> None:
     held = settings.key_held or KeyHeld.HERE
     if settings.rekey is not Rekey.ON_RENEW or held is KeyHeld.HERE:
         return
@@ -64,6 +69,7 @@ def _check_rekey(own: Settings, settings: Settings, mistakes: Mistakes) -> None:
         mistakes.add(mark, message, "a new key can only be made where the key is kept; write `rekey: never`")
 
 
-def _position(own: Settings, keys: Iterable[str]) -> Mark | None:
-    """Where the first of these keys stands that the mapping gives itself."""
-    return next((own.marks[key] for key in keys if key in own.marks), None)
+def _position(own: Sequence[Settings], keys: Iterable[str]) -> Mark | None:
+    """Where the first of these keys stands in the first of these mappings that has any of them."""
+    keys = tuple(keys)
+    return next((layer.marks[key] for layer in own for key in keys if key in layer.marks), None)

@@ -13,13 +13,15 @@ _REFERENCES = {
     "private_key": "{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT]} or {offline: true}",
 }
 _SECRETS = {"password": "password", "private_key": "private key"}
-_ENTRIES = {"brokers": "broker", "clients": "client"}
+_ENTRIES = {"brokers": "broker", "clients": "client", "roles": "role"}
 
 _NEEDS = {
     ("", "version"): "add `version: 1` as the first line",
     ("", "ca"): "add `ca:` and below it `common_name:` with the name of the authority",
     ("ca", "common_name"): "give the authority a name, as in `common_name: Plant Edge CA`",
     ("broker", "common_name"): "give the host name or IP address that clients connect to",
+    ("brokers_from", "csv"): "name a file beside the manifest, as in `csv: brokers.csv`",
+    ("clients_from", "csv"): "name a file beside the manifest, as in `csv: devices.csv`",
     ("also_trust", "ca"): "name a PEM file, as in `ca: old-ca.pem`",
 }
 _LISTS = {
@@ -27,7 +29,11 @@ _LISTS = {
     "usages": "[server, client]",
     "also_trust": "[{ca: old-ca.pem}]",
     "command": "[PROGRAM, ARGUMENT]",
+    "brokers_from": "[{csv: brokers.csv}]",
+    "clients_from": "[{csv: devices.csv}]",
+    "ignore": "[notes, location]",
 }
+_LISTS_OF_MAPPINGS = frozenset(("also_trust", "brokers_from", "clients_from"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +168,12 @@ def _expectation(violation: Violation) -> tuple[str, str | None]:
 
 def _list_hint(violation: Violation) -> str:
     node, key = violation.node, violation.place
-    if isinstance(node, Scalar) and not violation.is_secret and len(node) <= ECHO_LENGTH and key != "also_trust":
+    if (
+        isinstance(node, Scalar)
+        and not violation.is_secret
+        and len(node) <= ECHO_LENGTH
+        and key not in _LISTS_OF_MAPPINGS
+    ):
         return f"write [{node}]"
     return f"write {_LISTS[key]}"
 
@@ -178,7 +189,7 @@ def _boolean_hint(node: Node) -> str | None:
 
 def _mapping_hint(violation: Violation) -> str:
     node, key = violation.node, violation.place
-    if key == "also_trust":
+    if key in _LISTS_OF_MAPPINGS:
         return f"write {_LISTS[key]}"
     if isinstance(node, Sequence) and key in _ENTRIES:
         return "write each name with a colon and without a dash, as in `plant-a:`"
@@ -217,5 +228,8 @@ def _keys_by_place(schema: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "password": broker["properties"]["password"],
         "private_key": top["ca"]["properties"]["private_key"],
         "also_trust": top["ca"]["properties"]["also_trust"]["items"],
+        "role": top["roles"]["additionalProperties"],
+        "brokers_from": top["brokers_from"]["items"],
+        "clients_from": top["clients_from"]["items"],
     }
     return {place: tuple(part["properties"]) for place, part in parts.items()}

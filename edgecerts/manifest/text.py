@@ -21,10 +21,17 @@ _REFUSED = re.compile(
 _LINE_END = re.compile("\r\n|\r|\n")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _UTF8_MARK = b"\xef\xbb\xbf"
+_A = {"manifest": "a manifest", "inventory": "an inventory"}
 
 
-def decode(data: bytes, mistakes: Mistakes) -> str:
-    """Reads the bytes of a manifest as text.
+def decode(data: bytes, mistakes: Mistakes, *, what: str = "manifest", limit: int = MAX_MANIFEST_BYTES) -> str:
+    """Reads the bytes of a manifest, or of an inventory, as text.
+
+    Args:
+        data: the bytes.
+        mistakes: where mistakes are noted.
+        what: what it is, in the words of a message.
+        limit: how many bytes it may have.
 
     Returns:
         the text without its byte order mark; line ends as they are.
@@ -32,14 +39,14 @@ def decode(data: bytes, mistakes: Mistakes) -> str:
     Raises:
         ManifestError: too large, not UTF-8, or it holds characters that nobody sees.
     """
-    if len(data) > MAX_MANIFEST_BYTES:
+    if len(data) > limit:
         mistakes.stop(
             Mark(line=1, column=1),
-            f"the manifest is larger than {MAX_MANIFEST_BYTES // 1024**2} MiB",
+            f"the {what} is larger than {limit // 1024**2} MiB",
             "split it",
         )
     if data.startswith(_WIDE_MARKS) or b"\x00" in data[:4]:
-        mistakes.stop(Mark(line=1, column=1), "the manifest is UTF-16 or UTF-32", "save it as UTF-8")
+        mistakes.stop(Mark(line=1, column=1), f"the {what} is UTF-16 or UTF-32", "save it as UTF-8")
     data = data.removeprefix(_UTF8_MARK)
     try:
         text = data.decode("utf-8")
@@ -47,13 +54,13 @@ def decode(data: bytes, mistakes: Mistakes) -> str:
         mistakes.stop(
             _position(data[: error.start].decode("utf-8")),
             f"the byte 0x{data[error.start]:02x} is not UTF-8",
-            "save the manifest as UTF-8",
+            f"save the {what} as UTF-8",
         )
     refused = _REFUSED.search(text)
     if refused:
         mistakes.stop(
             _position(text[: refused.start()]),
-            f"the invisible character U+{ord(refused[0]):04X} cannot stand in a manifest",
+            f"the invisible character U+{ord(refused[0]):04X} cannot stand in {_A[what]}",
             "remove it",
         )
     return text

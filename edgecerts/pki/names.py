@@ -210,6 +210,8 @@ def _is_address(text: str) -> bool:
 def _parse_address(text: str) -> str | None:
     """The canonical form of an IP literal, or None where it is none."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" not in bare and not bare[-1:].isdigit():
+        return None  # most are host names, and asking costs more than looking
     try:
         address = ipaddress.ip_address(bare)
     except ValueError:

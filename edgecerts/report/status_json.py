@@ -17,6 +17,9 @@ def render_status_json(status: Status) -> str:
             "within": format_duration(status.within) if status.within is not None else None,
             "fail_on": sorted(state.value for state in status.fail_on),
             "next_to_end": _next_to_end(first) if first is not None else None,
+            "months": [
+                {"month": month.month, "ends": month.ends, "renewals": month.renewals} for month in status.months
+            ],
             "identities": [_row(row, is_finding=status.is_finding(row.state)) for row in status.rows],
             "folder": remark_documents(status.folder),
             "notices": remark_documents(status.notices),
@@ -59,6 +62,7 @@ def _row(row: StatusRow, *, is_finding: bool) -> Document:
         "not_before": rfc3339(certificate.not_before) if certificate else None,
         "not_after": rfc3339(certificate.not_after) if certificate else None,
         "days_left": certificate.days_left if certificate else None,
+        "renews_from": rfc3339(certificate.renews_from) if certificate else None,
         "reasons": [{"path": entry.path, **reason_document(entry.reason)} for entry in row.reasons],
         "remarks": remark_documents(row.remarks),
         "hint": row.hint,

@@ -6,6 +6,7 @@ from posixpath import basename
 from edgecerts.plan.model import Reason, ReasonCode
 from edgecerts.report.change_lines import MAX_IDENTITIES, hint_lines, reason_sentence
 from edgecerts.report.change_rows import explain_reason
+from edgecerts.report.month_lines import month_lines
 from edgecerts.report.plan_text import remarks_block
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
@@ -56,7 +57,10 @@ def render_status_text(status: Status, *, style: Style, output: str) -> str:
     lines = [style.paint(printable(_headline(status, output)), Colour.BOLD)]
     moment = f"{status.created_at:%Y-%m-%d %H:%M} UTC"
     lines += style.wrap(printable(f"Status of {status.manifest} at {moment}; files are in {output}."))
-    lines += ["", *_table(status, style), "", *_findings(status, style)]
+    lines += ["", *_table(status, style), ""]
+    if len(status.rows) > MAX_IDENTITIES:
+        lines += month_lines(status, style)
+    lines += _findings(status, style)
     lines += remarks_block("Notices", status.notices, style)
     lines += _unmanaged(status, style)
     lines += [style.paint(line, Colour.BOLD) for line in style.wrap(_summary(status))]

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from posixpath import basename
 
 from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact, identity_of
@@ -47,6 +47,8 @@ _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISS
 """Notices of a plan that say why an identity is in its state."""
 
 _NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 FOLDER_FILES = "folder-files"
 
@@ -193,7 +195,7 @@ def _build_row(identity: Identity, context: _Context) -> StatusRow:
         common_name=identity.common_name,
         state=state,
         key=_key_place(identity, look.key, look.certificate),
-        certificate=_summarise(look.facts, context.now) if look.facts else None,
+        certificate=_summarise(identity, look.facts, context.now) if look.facts else None,
         reasons=look.reasons,
         remarks=remarks,
         hint=_hint(look, remarks, pending, insecure=context.insecure),
@@ -299,10 +301,16 @@ def _remarks(look: Look, context: _Context, *, reissued: bool) -> Iterator[Remar
 
 
 def _renewal_hint(identity: Identity, facts: CertificateFacts) -> str:
-    """When apply renews a certificate by itself."""
-    lifetime = Period(not_before=facts.not_before, not_after=facts.not_after).lifetime
-    due = facts.not_after - identity.certificate.renewal.window(lifetime)
+    """When apply renews a certificate by itself, in words."""
+    due = _renews_from(identity, facts)
     return f"edgecerts apply renews it from {due:%Y-%m-%d}, or at once with --replace {identity.certificate.address}"
+
+
+def _renews_from(identity: Identity, facts: CertificateFacts) -> datetime:
+    lifetime = Period(not_before=facts.not_before, not_after=facts.not_after).lifetime
+    window = identity.certificate.renewal.window(lifetime)
+    # A stranger's certificate may have ended in the first years of the calendar.
+    return facts.not_after - min(window, facts.not_after - _BEGINNING)
 
 
 def _key_place(
@@ -324,7 +332,7 @@ def _key_place(
     return places[key.state]
 
 
-def _summarise(facts: CertificateFacts, now: datetime) -> CertificateSummary:
+def _summarise(identity: Identity, facts: CertificateFacts, now: datetime) -> CertificateSummary:
     return CertificateSummary(
         issuer=facts.issuer_text,
         key_type=facts.key_type,
@@ -332,6 +340,7 @@ def _summarise(facts: CertificateFacts, now: datetime) -> CertificateSummary:
         not_before=facts.not_before,
         not_after=facts.not_after,
         days_left=(facts.not_after.date() - now.date()).days,
+        renews_from=_renews_from(identity, facts),
     )
 
 

@@ -1,6 +1,7 @@
 """What exists, as a complete value: one row for each identity, in the manifest's order. Reports print it."""
 
 import enum
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,6 +75,7 @@ class CertificateSummary:
         key_type: a `KeyType` value or another algorithm's name.
         serial: 40 hexadecimal digits.
         days_left: from today's date to the date of its end, both in UTC; negative where it has ended.
+        renews_from: when `apply` renews it by itself, if it can; it may lie in the past.
     """
 
     issuer: str
@@ -82,6 +84,7 @@ class CertificateSummary:
     not_before: datetime
     not_after: datetime
     days_left: int
+    renews_from: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +108,20 @@ class StatusRow:
     reasons: tuple[FileReason, ...]
     remarks: tuple[Remark, ...]
     hint: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MonthCount:
+    """How many certificates end, and how many become due for renewal, in one month.
+
+    Attributes:
+        month: as in 2027-03, in UTC.
+        renewals: what is due already counts in the month of the status.
+    """
+
+    month: str
+    ends: int
+    renewals: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +187,16 @@ class Status:
         return tuple(sorted(same, key=lambda row: row.certificate is not None and row.certificate.not_after != first))
 
     @property
+    def months(self) -> tuple[MonthCount, ...]:
+        """The months in which certificates end or become due, in order; those without either are left out."""
+        found = [row.certificate for row in self.rows if row.certificate is not None]
+        ends = Counter(_month(certificate.not_after) for certificate in found)
+        renewals = Counter(_month(max(certificate.renews_from, self.created_at)) for certificate in found)
+        return tuple(
+            MonthCount(month=month, ends=ends[month], renewals=renewals[month]) for month in sorted({*ends, *renewals})
+        )
+
+    @property
     def summary(self) -> dict[str, int]:
         """How many identities there are in each state, and how many findings in all."""
         counts = {state.value: 0 for state in IdentityState}
@@ -181,3 +208,7 @@ class Status:
     @property
     def exit_code(self) -> ExitCode:
         return ExitCode.FINDINGS if self.folder or self.findings else ExitCode.DONE
+
+
+def _month(moment: datetime) -> str:
+    return f"{moment.year:04}-{moment.month:02}"
