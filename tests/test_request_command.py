@@ -46,6 +46,8 @@ from tests.hosts import (
 from tests.readers import read_certificate, spki
 
 PASSWORD = "a long enough password"
+DAMAGED = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+DER_KEY = generate_private_key(KeyType.EC_P256).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
 @pytest.fixture
@@ -155,6 +157,22 @@ def test_other_places_can_be_named(host: Project) -> None:
     assert not host.output.exists()
     assert not (host.folder / "requests").exists()
     assert "Nothing to do" in request(host, *options).out
+
+
+@pytest.mark.parametrize("name", ["broker.pem", "broker", "broker.KEY", "broker.key.bak"])
+def test_a_key_of_any_name_has_others_beside_it_that_end_in_key(host: Project, name: str) -> None:
+    """A .gitignore and people know keys by that."""
+    there = host.folder / "certs"
+    options = ("--key", f"{there}/{name}")
+    request(host, *options)
+    for _ in range(2):
+        request(host, *options, "--rekey")
+    assert sorted(path.name for path in there.iterdir()) == sorted(
+        [name, f"{name}.next.key", f"{name}.replaced-20261123T120000Z.key"]
+    )
+    host.apply()
+    assert told(host, *options)["replaced"] == f"{there}/{name}.replaced-20261123T120000Z-2.key"
+    assert key_digest(there / name) == request_digest(host.folder / REQUEST)
 
 
 @pytest.mark.parametrize("umask", [0, 0o022, 0o077])
@@ -551,11 +569,11 @@ def test_a_key_that_is_not_here_is_not_made_again_by_itself(running: Project, tr
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"nonsense", "not a private key: it holds no PEM block"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "the private key is damaged"),
-        (b"", "not a private key: it holds no PEM block"),
+        (DAMAGED, "the private key is damaged"),
+        (DAMAGED[:40], "the last PEM block is cut off"),
+        (DER_KEY, "it is a private key in DER"),
     ],
-    ids=["nonsense", "damaged", "empty"],
+    ids=["damaged", "cut off", "in DER"],
 )
 def test_a_damaged_key_is_never_written_over(running: Project, content: bytes, words: str) -> None:
     (running.folder / KEY).write_bytes(content)
@@ -574,12 +592,91 @@ def test_a_damaged_key_is_never_written_over(running: Project, content: bytes, w
 
 def test_a_damaged_next_key_is_never_written_over(running: Project) -> None:
     request(running, "--rekey")
-    (running.folder / NEXT).write_bytes(b"nonsense")
+    (running.folder / NEXT).write_bytes(DAMAGED)
     assert running.run("request", "broker/plant-a").code == 1
     request(running, "--rekey")
     (kept,) = replaced_keys((running.folder / KEY).parent)
-    assert kept.read_bytes() == b"nonsense"
+    assert kept.read_bytes() == DAMAGED
     assert request_digest(running.folder / REQUEST) == key_digest(running.folder / NEXT)
+
+
+def other_files(running: Project) -> dict[str, tuple[bytes, str]]:
+    """What may lie in the place of a key and is none of ours, and what is said of it."""
+    key, certificate = (running.folder / KEY).read_bytes(), (running.folder / CERTIFICATE).read_bytes()
+    return {
+        "certificate": (certificate, "no private key: it holds a PEM block of another kind: CERTIFICATE"),
+        "manifest": (MANIFEST.encode(), "no private key: it holds no PEM block"),
+        "request": ((running.folder / REQUEST).read_bytes(), "no private key: it holds a PEM block of another kind"),
+        "key and certificate": (key + certificate, "not a private key alone: it holds a PEM block of another kind"),
+        "key of ssh": (
+            key.replace(b" PRIVATE", b" OPENSSH PRIVATE"),
+            "not a private key alone: it holds a PEM block of another kind: OPENSSH PRIVATE KEY",
+        ),
+        "nothing": (b"", "no private key: it holds no PEM block"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["certificate", "manifest", "request", "key and certificate", "key of ssh", "nothing"])
+@pytest.mark.parametrize("place", [KEY, NEXT])
+def test_a_file_that_is_no_private_key_makes_way_for_none(running: Project, kind: str, place: str) -> None:
+    """It is somebody else's, and may be in use; so --rekey is no way on, and nobody is told that it is."""
+    request(running, "--rekey")
+    running.apply()
+    content, words = other_files(running)[kind]
+    (running.folder / place).write_bytes(content)
+    (running.folder / place).chmod(0o644)
+    before = tree(running.folder)
+    for options in ((), ("--rekey",)):
+        result = running.run("request", "broker/plant-a", *options)
+        assert result.code == 1
+        assert f"{place} cannot be used: it is {words}" in " ".join(result.err.split())
+        assert "--rekey" not in result.err
+        assert "move away what is there" in " ".join(result.err.split())
+        assert tree(running.folder) == before
+    (running.folder / place).unlink()
+    request(running, "--rekey")
+
+
+def test_a_key_option_that_names_another_file_is_called_that(running: Project) -> None:
+    for path in (running.manifest, running.folder / CERTIFICATE):
+        before = tree(running.folder)
+        result = running.run("request", "broker/plant-a", "--key", str(path), "--certificate", "none", "--rekey")
+        assert result.code == 1
+        assert f"--key names {path}, which cannot be used: it is no private key" in " ".join(result.err.split())
+        assert tree(running.folder) == before
+
+
+def test_no_device_makes_way_for_a_key(host: Project) -> None:
+    result = host.run("request", "broker/plant-a", "--key", "/dev/null")
+    assert result.code == 1
+    words = " ".join(result.err.split())
+    assert "--key names /dev/null, which cannot be used: it is not a plain file but a device" in words
+    assert "name the private key's own file: --key" in words
+    result = host.run("request", "broker/plant-a", "--out", "/dev/null")
+    assert "/dev/null was left as it is: it is not a plain file but a device" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("options", [(), ("--rekey",)])
+@pytest.mark.parametrize("closed", ["server.key", "plant-a"])
+def test_sudo_is_the_way_to_a_key_of_another_user(
+    running: Project, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], closed: str
+) -> None:
+    """Permissions do not stop root, as whom tests may run, so the system is spoken for."""
+    open_ = os.open
+
+    def deny(path: str, flags: int, *arguments: int, **options: int) -> int:
+        if path == closed and flags & os.O_ACCMODE == os.O_RDONLY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return open_(path, flags, *arguments, **options)
+
+    before = tree(running.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", deny)
+        result = running.run("request", "broker/plant-a", *options)
+    assert result.code == 1
+    assert "run it as the user whose key it is, or as root, with sudo" in " ".join(result.err.split())
+    assert "--rekey" not in result.err
+    assert tree(running.folder) == before
 
 
 def place_link(path: Path) -> None:
@@ -604,6 +701,10 @@ def test_what_is_no_plain_file_is_not_taken_for_a_key(running: Project, spoil: C
     result = running.run("request", "broker/plant-a")
     assert result.code == 1
     assert "cannot be used: it is " in result.err
+    found = (running.folder / KEY).lstat()
+    assert running.run("request", "broker/plant-a", "--rekey").code == 1
+    assert (running.folder / KEY).lstat() == found
+    assert not (running.folder / NEXT).exists()
 
 
 def test_a_weak_key_is_not_asked_for(host: Project) -> None:

@@ -22,8 +22,9 @@ def choose_key(places: HostPlaces, files: HostFiles, *, rekey: bool) -> tuple[Pl
     certificate that is here is its own.
 
     Raises:
-        InvalidKeyError: a file is in its place and is no private key.
+        InvalidKeyError: a file is in its place and is no private key; or it is damaged, and no other was asked for.
     """
+    _check_keys(places, files)
     waiting = files.next_key.state is not State.ABSENT
     place, found = (places.next_key, files.next_key) if waiting else (places.key, files.key)
     if found.state is State.ABSENT:
@@ -32,10 +33,18 @@ def choose_key(places: HostPlaces, files: HostFiles, *, rekey: bool) -> tuple[Pl
         return (place, found) if waiting and found.state is State.PRESENT and any(files.certified.values()) else None
     if found.state is State.PRESENT:
         return place, found
-    mended = "bring it back from a backup" if found.damaged else "name the file itself with --key, as who may read it"
     raise InvalidKeyError(
-        f"{place} cannot be used: {found.problem}", hint=f"{mended}; or have another key made beside it: --rekey"
+        f"{place} cannot be used: {found.problem}",
+        hint=found.hint or "bring it back from a backup; or have another key made beside it: --rekey",
     )
+
+
+def _check_keys(places: HostPlaces, files: HostFiles) -> None:
+    """What is no private key, or may be none, makes way for none: somebody else's it may be, and in use."""
+    for place, found in ((places.key, files.key), (places.next_key, files.next_key)):
+        if found.state is State.UNREADABLE and not found.damaged:
+            named = f"--key names {place}, which" if places.key_is_named and place == places.key else str(place)
+            raise InvalidKeyError(f"{named} cannot be used: {found.problem}", hint=found.hint)
 
 
 def decide(
