@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -560,6 +561,146 @@ def test_two_keys_that_are_replaced_in_the_same_second_are_both_kept(running: Pr
     ]
 
 
+# ----- certificates that are not the key's
+
+
+def strange_certificate(project: Project, place: str = CERTIFICATE) -> str:
+    """Puts another host's certificate in a place. Returns the digest of its key."""
+    request(project, address="client/unit")
+    project.apply()
+    other = project.output / "clients/unit/client.pem"
+    shutil.copy(other, project.folder / place)
+    return "sha256:" + hashlib.sha256(spki(read_certificate(other).public_key())).hexdigest()
+
+
+def test_a_certificate_of_another_host_is_told_with_both_digests(running: Project) -> None:
+    theirs = strange_certificate(running)
+    found = told(running)
+    (notice,) = found["notices"]
+    assert notice["code"] == "certificate-of-another-key"
+    for words in (theirs, f"sha256:{key_digest(running.folder / KEY)}", f"{running.folder / CERTIFICATE} is"):
+        assert words in notice["message"]
+    assert "it may be another host's: bring this one's own" in notice["hint"]
+    assert found["certificate"] is None
+    result = " ".join(request(running).out.split())
+    assert "Nothing to do" not in result
+    assert "Bring the certificate back" not in result
+    assert "server.pem is for another key. Bring this host's own certificate" in result
+
+
+def test_a_certificate_for_neither_key_is_told_while_a_key_waits(running: Project) -> None:
+    request(running, "--rekey")
+    assert [notice["code"] for notice in told(running)["notices"]] == ["key-waits"]
+    theirs = strange_certificate(running)
+    (told_,) = [n for n in told(running)["notices"] if n["code"] == "certificate-of-another-key"]
+    for digest in (
+        theirs,
+        f"sha256:{key_digest(running.folder / KEY)}",
+        f"sha256:{key_digest(running.folder / NEXT)}",
+    ):
+        assert digest in told_["message"]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_locked_key_in_use_is_compared_with_where_it_opens_without_another_password(
+    host: Project, monkeypatch: pytest.MonkeyPatch, opens: bool
+) -> None:
+    host.write(locked())
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD if opens else "an earlier password")
+    request(host)
+    host.apply()
+    monkeypatch.setenv("HOST_PASSWORD", PASSWORD)
+    request(host, "--rekey")
+    strange_certificate(host)
+    request(host, "--rekey")
+    codes = [notice["code"] for notice in told(host)["notices"]]
+    assert codes == (["key-waits", "certificate-of-another-key"] if opens else ["key-waits"])
+
+
+def test_the_certificate_beside_a_new_key_is_asked_for_until_it_is_the_new_one(host: Project) -> None:
+    there = host.folder / "certs"
+    options = ("--key", f"{there}/server.key")
+    request(host, *options)
+    host.apply()
+    shutil.copy(host.folder / CERTIFICATE, there)
+    assert "Nothing to do" in request(host, *options).out
+    request(host, *options, "--rekey")
+    host.apply()
+    wanted = f"Next: put {host.folder / CERTIFICATE} in the place of {there}/server.pem, then reload the broker"
+    for _ in range(3):
+        result = request(host, *options)
+        assert wanted in " ".join(result.out.split())
+        assert "Nothing to do" not in result.out
+    found = told(host, *options)
+    (notice,) = found["notices"]
+    assert notice["code"] == "certificate-of-another-key"
+    assert notice["hint"].startswith(f"{host.folder / CERTIFICATE} is the certificate for the key")
+    assert found["certificate"] == str(host.folder / CERTIFICATE)
+    shutil.copy(host.folder / CERTIFICATE, there)
+    assert "Nothing to do" in request(host, *options).out
+    # The broker is served; yet what the repository has by now would break it with the next copy.
+    strange_certificate(host)
+    result = request(host, *options)
+    assert f"Its certificate is here: {there}/server.pem." in " ".join(result.out.split())
+    assert [n["code"] for n in told(host, *options)["notices"]] == ["certificate-of-another-key"]
+
+
+def test_after_two_requests_were_swapped_both_hosts_are_told(host: Project) -> None:
+    host.write(MANIFEST.replace("clients:\n", "  plant-b: {common_name: 10.3.0.12}\nclients:\n"))
+    # On hosts of their own: where the authority sees the keys, it sees whose they are.
+    keys = {name: ("--key", f"{host.folder}/host-{name}/server.key") for name in ("a", "b")}
+    for name in ("a", "b"):
+        request(host, *keys[name], address=f"broker/plant-{name}")
+    a, b, between = (host.folder / f"requests/{name}" for name in ("plant-a.csr", "plant-b.csr", "between"))
+    a.rename(between)
+    b.rename(a)
+    between.rename(b)
+    host.apply()
+    for name in ("a", "b"):
+        found = told(host, *keys[name], address=f"broker/plant-{name}")
+        assert [notice["code"] for notice in found["notices"]] == ["certificate-of-another-key"]
+        assert found["request"]["action"] == "written"
+
+
+def held_by_the_authority(place: Path, host: Project) -> None:
+    shutil.copy(host.output / "ca/ca.pem", place)
+
+
+def held_by_nothing(place: Path, host: Project) -> None:
+    """The name is free."""
+
+
+def held_by_the_manifest(place: Path, host: Project) -> None:
+    shutil.copy(host.manifest, place)
+
+
+@pytest.mark.parametrize(
+    ("hold", "words"),
+    [
+        (held_by_nothing, "is not there"),
+        (held_by_the_authority, "cannot be used: it is an authority's certificate"),
+        (held_by_the_manifest, "cannot be used: not a certificate: it holds no PEM block"),
+    ],
+)
+def test_a_certificate_option_that_names_none_is_told(
+    running: Project, hold: Callable[[Path, Project], None], words: str
+) -> None:
+    place = running.folder / "new.pem"
+    hold(place, running)
+    for options in ((), ("--rekey",), ()):
+        notices = told(running, "--certificate", str(place), *options)["notices"]
+        (notice,) = [notice for notice in notices if notice["code"] != "key-waits"]
+        assert notice["code"] == "certificate-unusable"
+        assert notice["message"] == f"--certificate names {place}, which {words}"
+
+
+def test_the_authority_certificate_in_the_place_of_a_hosts_is_told(running: Project) -> None:
+    shutil.copy(running.output / "ca/ca.pem", running.folder / CERTIFICATE)
+    (notice,) = told(running)["notices"]
+    assert notice["code"] == "certificate-unusable"
+    assert notice["message"] == f"{running.folder / CERTIFICATE} cannot be used: it is an authority's certificate"
+
+
 # ----- keys that are not as they should be
 
 
@@ -577,6 +718,34 @@ def test_a_key_that_is_not_here_is_not_made_again_by_itself(running: Project, tr
     assert tree(running.folder) == before
     assert told(running, "--rekey")["key"]["action"] == "made"
     assert (running.folder / KEY).exists()
+
+
+def test_a_request_of_another_identity_is_no_trace_of_a_key(host: Project) -> None:
+    request(host, address="client/unit")
+    (host.folder / "requests/unit.csr").rename(host.folder / REQUEST)
+    before = tree(host.folder)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    words = " ".join(result.err.split())
+    assert f"{host.folder / REQUEST} is a request for unit, not for broker/plant-a" in words
+    assert "shows that there was a key" not in words
+    assert "move it away, or name another place with --out" in words
+    assert tree(host.folder) == before
+    request(host, "--out", f"{host.folder}/requests/other.csr")
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])
+def test_a_damaged_request_without_its_key_is_called_damaged(host: Project, content: bytes) -> None:
+    (host.folder / "requests").mkdir()
+    (host.folder / REQUEST).write_bytes(content)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    words = " ".join(result.err.split())
+    assert f"nobody can say whether there was one: {host.folder / REQUEST} is a damaged request" in words
+    assert "if there never was one, remove the request" in words
+    assert not host.output.exists()
+    (host.folder / REQUEST).unlink()
+    request(host)
 
 
 @pytest.mark.parametrize(
@@ -916,6 +1085,76 @@ def test_a_private_key_in_the_place_of_a_request_is_called_one_before_anything_i
     assert "--key names the place" in result.err
     assert tree(host.folder) == before
     assert not any(line in result.err for line in encode_private_key(key, None).decode().splitlines()[1:-1])
+
+
+@pytest.mark.parametrize("hold", [held_by_text, held_by_a_certificate, held_by_a_link])
+def test_what_is_in_the_place_of_a_request_is_no_trace_of_a_key(
+    host: Project, hold: Callable[[Path, Project], None]
+) -> None:
+    place = host.folder / "taken"
+    hold(place, host)
+    before = tree(host.folder)
+    result = host.run("request", "broker/plant-a", "--out", str(place))
+    assert result.code == 1
+    assert f"{place} " in result.err
+    assert "was left as it is" in result.err
+    assert "shows that there was a key" not in result.err
+    assert tree(host.folder) == before
+
+
+@pytest.mark.parametrize("call", ["create", "write", "sync"])
+def test_no_key_is_made_where_its_request_cannot_be_written(
+    running: Project, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """A disk may be full or read-only, which nobody sees before."""
+    before, original = tree(running.folder), getattr(FileSystem, call)
+
+    def fail(self: FileSystem, first: str | int, *arguments: object) -> object:
+        place = first if isinstance(first, str) else Path(f"/proc/self/fd/{first}").readlink().name
+        if place == ".plant-a.csr.new":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(self, first, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, call, fail)
+        result = running.run("request", "broker/plant-a", "--rekey")
+    assert result.code == 1
+    assert f"{running.folder / REQUEST} cannot be written: No space left on device" in " ".join(result.err.split())
+    assert tree(running.folder) == before
+    assert told(running)["key"]["action"] == "kept"
+
+
+def test_not_even_a_folder_is_made_where_a_request_may_not_be_written(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not stop root, as whom tests may run, so the system is spoken for."""
+    closed = host.folder / "closed"
+    closed.mkdir()
+    asked = os.access
+    monkeypatch.setattr(os, "access", lambda path, *a, **b: Path(path) != closed and asked(path, *a, **b))
+    result = host.run("request", "broker/plant-a", "--out", f"{closed}/a/b/new.csr")
+    assert result.code == 1
+    words = " ".join(result.err.split())
+    assert f"{closed}/a/b/new.csr cannot be written: this user may not write to {closed}" in words
+    assert sorted(path.name for path in host.folder.rglob("*")) == ["closed", "pki.yaml"]
+    request(host)
+
+
+def test_a_request_whose_key_cannot_be_written_leaves_nothing_behind(
+    host: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = FileSystem.write
+
+    def fail(self: FileSystem, descriptor: int, content: bytes) -> None:
+        if b"PRIVATE KEY" in content:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(self, descriptor, content)
+
+    monkeypatch.setattr(FileSystem, "write", fail)
+    result = host.run("request", "broker/plant-a")
+    assert result.code == 1
+    assert "server.key cannot be written: No space left on device" in " ".join(result.err.split())
+    assert list((host.folder / "requests").iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"])

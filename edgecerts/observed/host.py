@@ -46,8 +46,7 @@ class HostFiles:
         unfinished: a run that was killed left a key that it had not given its name yet, or not only that; or a next key
             that it had begun to set aside.
         sharing: who else may exchange keys in their folder, in words; None where nobody may.
-        certified: by the place of each certificate that is there the SHA-256 of its public key; None where that cannot
-            be read.
+        certified: by the place of each certificate the SHA-256 of its public key; places where nothing is are left out.
     """
 
     key: Observed[KeyFile]
@@ -55,7 +54,7 @@ class HostFiles:
     unfinished: bool
     sharing: str | None
     request: Observed[RequestFacts]
-    certified: Mapping[Place, str | None]
+    certified: Mapping[Place, Observed[str]]
 
 
 def scan_host(places: HostPlaces) -> HostFiles:
@@ -67,7 +66,7 @@ def scan_host(places: HostPlaces) -> HostFiles:
         unfinished=_read_key_file(places.new_key).state is not State.ABSENT or _has_two_names(places),
         sharing=_find_sharing(places.key),
         request=observe_request(FolderReader(places.request.root), places.request.path),
-        certified={place: key.value for place, key in found.items() if key.state is not State.ABSENT},
+        certified={place: key for place, key in found.items() if key.state is not State.ABSENT},
     )
 
 
@@ -129,11 +128,15 @@ def _describe_other(data: bytes, error: InvalidKeyError) -> str:
 
 
 def _read_certified_key(place: Place) -> Observed[str]:
+    """The key of a certificate. Programs take the first of a file for their own, and no authority's is a host's."""
     try:
         found = FolderReader(place.root).read(place.path)
         if found is None:
             return Observed(state=State.ABSENT)
-        return Observed(state=State.PRESENT, value=parse_certificates(found.data)[0].spki_sha256)
+        facts = parse_certificates(found.data)[0]
+        if facts.is_ca:
+            return Observed(state=State.UNREADABLE, problem="it is an authority's certificate", damaged=True)
+        return Observed(state=State.PRESENT, value=facts.spki_sha256)
     except NotReadableError as error:
         return Observed(state=State.UNREADABLE, problem=error.problem)
     except InvalidCertificateError as error:
