@@ -8,6 +8,8 @@ import errno
 import itertools
 import os
 import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from edgecerts.apply.file_system import FileSystem, Sync
 from edgecerts.apply.key_file import fill_key_file
@@ -177,11 +179,17 @@ class HostKeys:
         raise AssertionError("numbers do not end")  # pragma: no cover
 
 
-def write_request(place: Place, content: bytes, *, folder: OutputFolder, system: FileSystem) -> None:
-    """Writes a request in one step. An older one is replaced, and nothing else is.
+@contextlib.contextmanager
+def staged_request(
+    place: Place, content: bytes, *, folder: OutputFolder, system: FileSystem
+) -> Iterator[Callable[[], None]]:
+    """Writes a request beside its place. What it is for is made when it is certain that it can be written.
 
     Args:
         folder: the place's root; what is made below it is for everybody to read.
+
+    Returns:
+        what gives the request its name, in one step. An older request is replaced, and nothing else is.
 
     Raises:
         OSError, StorageError: the request is as it was.
@@ -191,20 +199,29 @@ def write_request(place: Place, content: bytes, *, folder: OutputFolder, system:
         _check_replaceable(place, OpenFolder(parent))
         if system.look(staged, parent) is not None:
             system.unlink(staged, parent)
-        descriptor = system.create(staged, parent, PRIVATE_KEY_MODE)
+
+        def publish() -> None:
+            system.rename(staged, parent, place.name, parent)
+            system.sync(parent, Sync.PUBLISHED)
+
         try:
-            system.write(descriptor, content)
-            system.chmod(descriptor, PUBLIC_MODE)
-            folder.hand_over(descriptor)
-            system.sync(descriptor, Sync.STAGED_FILE)
+            descriptor = system.create(staged, parent, PRIVATE_KEY_MODE)
+            try:
+                system.write(descriptor, content)
+                system.chmod(descriptor, PUBLIC_MODE)
+                folder.hand_over(descriptor)
+                system.sync(descriptor, Sync.STAGED_FILE)
+            finally:
+                system.close(descriptor)
+            yield publish
         finally:
-            system.close(descriptor)
-        system.rename(staged, parent, place.name, parent)
-        system.sync(parent, Sync.PUBLISHED)
+            with contextlib.suppress(OSError):
+                if system.look(staged, parent) is not None:
+                    system.unlink(staged, parent)
 
 
 def check_request_place(place: Place) -> None:
-    """Looks whether a request may be written, before anything is.
+    """Looks whether nothing but a request is in its place, before anything is made.
 
     Raises:
         StorageError: something else is there, or the folder cannot be read.
@@ -215,6 +232,19 @@ def check_request_place(place: Place) -> None:
                 _check_replaceable(place, folder)
     except NotReadableError as error:
         raise StorageError(f"{place} cannot be written: {error.problem}", hint=_ELSEWHERE) from None
+
+
+def check_writable(place: Place) -> None:
+    """Looks whether this user may write a request, so that not even folders are made where it may not.
+
+    Raises:
+        StorageError: it may not.
+    """
+    folder = next(parent for parent in Path(str(place)).absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise StorageError(
+            f"{place} cannot be written: this user may not write to {folder}", hint="name another place with --out"
+        )
 
 
 def _check_replaceable(place: Place, folder: OpenFolder) -> None:

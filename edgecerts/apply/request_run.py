@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
-from edgecerts.apply.host_files import PUBLIC_FOLDER_MODE, HostKeys, check_request_place, write_request
+from edgecerts.apply.host_files import PUBLIC_FOLDER_MODE, HostKeys, check_request_place, check_writable, staged_request
 from edgecerts.apply.lock import LOCK
 from edgecerts.apply.output_folder import OutputFolder, open_output, reporting
 from edgecerts.apply.replaced import stamp_of
@@ -30,7 +30,8 @@ from edgecerts.pki.private_keys import (
     generate_private_key,
     load_private_key,
 )
-from edgecerts.requests.decide import choose_key, decide, find_certificate
+from edgecerts.requests.certificates import find_certificate
+from edgecerts.requests.decide import choose_key, decide
 from edgecerts.requests.model import Decision, KeyStep, RequestReport, RequestStep
 
 
@@ -69,11 +70,12 @@ def run_request(run: RequestRun) -> RequestReport:
         SecretError, InvalidKeyError, StorageError: nothing was lost; the next run goes on from where this one ended.
     """
     forbid_core_dumps()
+    check_request_place(run.places.request)
     look = _look(run, rekey=run.rekey)
     if look.decision.does_nothing:
         return _report(run, look, None)
     if look.decision.request is RequestStep.WRITTEN:
-        check_request_place(run.places.request)
+        check_writable(run.places.request)
     password = _fetch(run, new=True) if look.decision.makes_key else None
     made = _generate(run, password) if look.decision.makes_key else None
     _check_repository(run, look.decision, encrypted=password is not None)
@@ -82,11 +84,9 @@ def run_request(run: RequestRun) -> RequestReport:
             raise StorageError(
                 "the files of this host changed while edgecerts was at work", hint="run the same command again"
             )
-        replaced = _write_key(run, look, made, HostKeys(run.places, folder, run.system))
-        if look.decision.request is RequestStep.WRITTEN:
-            key = made[0] if made is not None else look.opened
-            assert key is not None  # noqa: S101 (what is not made was opened)
-            _write_request(run, key)
+        with _staged_request(run, look, made[0] if made is not None else look.opened) as publish:
+            replaced = _write_key(run, look, made, HostKeys(run.places, folder, run.system))
+            publish()
         after = _look(run, rekey=False)
         if not after.decision.does_nothing:
             raise StorageError("what was written is not as it should be when it is read again", hint="run it again")
@@ -122,7 +122,8 @@ def _look(run: RequestRun, *, rekey: bool) -> _Look:
         opened = None
         run.sources.forget(run.identity.private_key.address)
     facts = describe_key(opened) if opened is not None else None
-    decision = decide(run.identity, run.places, files, facts, rekey=rekey)
+    in_use = _open_quietly(run, files) if opened is not None and not rekey else None
+    decision = decide(run.identity, run.places, files, facts, rekey=rekey, in_use=in_use)
     return _Look(files=files, opened=opened, decision=decision)
 
 
@@ -147,6 +148,18 @@ def _open(run: RequestRun, place: Place, found: KeyFile | None) -> PrivateKey:
         raise InvalidKeyError(
             f"{place}: {error.message}", hint="bring it back from a backup; or have another key made: --rekey"
         ) from error
+
+
+def _open_quietly(run: RequestRun, files: HostFiles) -> KeyFacts | None:
+    """The key in use beside one that waits. It is only compared with, and no password is asked for to that end."""
+    found, waiting = files.key.value, files.next_key.value
+    if found is None or waiting is None or (found.encrypted and not waiting.encrypted):
+        return None
+    try:
+        password = _fetch(run, new=False) if found.encrypted else None
+        return describe_key(load_private_key(found.data, password.reveal() if password is not None else None))
+    except EdgecertsError:
+        return None
 
 
 def _source(run: RequestRun) -> PasswordSource | None:
@@ -235,11 +248,21 @@ def _write_key(run: RequestRun, look: _Look, made: tuple[PrivateKey, bytes] | No
     return str(places.key.beside(kept)) if kept is not None else None
 
 
-def _write_request(run: RequestRun, key: PrivateKey) -> None:
+@contextlib.contextmanager
+def _staged_request(run: RequestRun, look: _Look, key: PrivateKey | None) -> Iterator[Callable[[], None]]:
+    """What gives the new request its name, when its key has one; nothing, where there is no new request."""
+    if look.decision.request is RequestStep.KEPT:
+        yield lambda: None
+        return
+    assert key is not None  # noqa: S101 (what is not made was opened)
     place, system = run.places.request, run.system
     content = build_request(run.identity.certificate.spec, key)
-    with _opened(place.root, system, mode=PUBLIC_FOLDER_MODE) as root, reporting(str(place)):
-        write_request(place, content, folder=root, system=system)
+    with (
+        _opened(place.root, system, mode=PUBLIC_FOLDER_MODE) as root,
+        reporting(str(place)),
+        staged_request(place, content, folder=root, system=system) as publish,
+    ):
+        yield publish
 
 
 def _opened(
@@ -254,7 +277,9 @@ def _report(run: RequestRun, look: _Look, replaced: str | None) -> RequestReport
     assert facts is not None  # noqa: S101 (a key is there by now)
     waits = _is_waiting(files)
     found = files.next_key.value if waits else files.key.value
-    certificate = find_certificate(files, facts.spki_sha256)
+    certificate, strange = find_certificate(files, facts.spki_sha256), look.decision.strange
+    if certificate is not None and strange != places.certificates[0]:
+        strange = None
     return RequestReport(
         created_at=run.now,
         manifest=run.manifest,
@@ -267,6 +292,7 @@ def _report(run: RequestRun, look: _Look, replaced: str | None) -> RequestReport
         replaced=replaced,
         request_path=str(places.request),
         certificate=str(certificate) if certificate is not None else None,
+        strange=str(strange) if strange is not None else None,
     )
 
 

@@ -82,14 +82,20 @@ def request(
 def _find(project: Project, address: str) -> Identity:
     found = {identity.address: identity for identity in project.graph.end_entities}
     identity = found.get(address)
+    if identity is None and address.partition("/")[0] in {authority.address for authority in project.graph.authorities}:
+        raise UsageError(
+            "the authority has no request: it signs its own certificate, where it is",
+            hint="name a broker or client, as broker/NAME or client/NAME",
+        )
     if identity is None:
         raise UsageError(
-            f"there is no broker or client '{address}' in the manifest", hint=suggest_address(address, found)
+            f"there is no broker or client '{address}' in the manifest",
+            hint=suggest_address(address, found, kinds="broker/NAME or client/NAME"),
         )
     if identity.request is None:
         raise UsageError(
             f"the private key of {address} is not made on its host: `key_held` is {identity.private_key.held}",
-            hint=f"write `key_held: csr` for {address}, or run edgecerts apply where the authority is",
+            hint=f"write `key_held: csr` for {address}, or have its key brought from where the authority is",
         )
     return identity
 

@@ -123,7 +123,7 @@ class OpenFolder:
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise NotReadableError("it is not a plain file")
+                raise NotReadableError(f"it is not a plain file but {_kind(found.st_mode)}")
             data = _read_all(descriptor, found.st_size, limit)
         finally:
             os.close(descriptor)
@@ -302,6 +302,12 @@ def _file_problem(error: OSError) -> str:
         return "it is a symbolic link"
     # A socket cannot be opened at all, nor can a device without a driver.
     return "it is not a plain file" if error.errno == errno.ENXIO else str(error.strerror)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a named pipe" if stat.S_ISFIFO(mode) else "a device"
 
 
 def _folder_problem(error: OSError) -> str:

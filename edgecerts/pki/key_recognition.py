@@ -7,6 +7,10 @@ import re
 
 _PEM = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
+_OURS = frozenset({b"PRIVATE KEY", b"ENCRYPTED PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY"})
+_BESIDE = frozenset({b"EC PARAMETERS"})
+
 _INTEGER, _OCTET_STRING, _OID, _SEQUENCE = 0x02, 0x04, 0x06, 0x30
 _BEGINNINGS = (
     (_INTEGER, _SEQUENCE, _OCTET_STRING),  # PKCS#8 (RFC 5958 §2)
@@ -22,10 +26,22 @@ _LONG = 0x80
 
 def holds_private_key(data: bytes) -> bool:
     """Whether a file has a PEM block of a private key, or is one in DER: PKCS#8, open or encrypted, PKCS#1 or SEC1."""
-    return _PEM.search(data) is not None or _is_der(data)
+    return _PEM.search(data) is not None or is_der_key(data)
 
 
-def _is_der(data: bytes) -> bool:
+def is_key_file(data: bytes) -> bool:
+    """Whether a file is meant for a private key of TLS and for nothing else, however damaged.
+
+    A key of SSH is none, nor is a file with a certificate beside the key: others live on what else is in there.
+    """
+    labels = set(_BLOCK.findall(data))
+    if not labels:
+        return is_der_key(data)
+    return bool(labels & _OURS) and labels <= _OURS | _BESIDE
+
+
+def is_der_key(data: bytes) -> bool:
+    """Whether a file is a private key in DER, open or encrypted."""
     outer = _element(data, 0)
     if outer is None or outer[0] != _SEQUENCE:
         return False
