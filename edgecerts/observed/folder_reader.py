@@ -25,7 +25,8 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 
 MAX_LOG_BYTES = 1024 * 1024 * 1024
 
-_CHUNK = 64 * 1024
+_CHUNK = 4096
+"""What is asked for where a file may have ended: a larger buffer costs more than the call."""
 
 _MOST_LOOKS = 5
 
@@ -280,11 +281,12 @@ def read_folder(parent: OpenFolder, name: str, read: Callable[[OpenFolder | None
 def _read_all(descriptor: int, size: int, limit: int) -> bytes:
     """All of a file that has not more bytes than the limit; its size is what one read will probably give."""
     parts: list[bytes] = []
-    left = limit + 1
+    left, wanted = limit + 1, size + 1
     try:
-        while left > 0 and (part := os.read(descriptor, min(max(size + 1, _CHUNK), left))):
+        while left > 0 and (part := os.read(descriptor, min(wanted, left))):
             parts.append(part)
             left -= len(part)
+            wanted = max(wanted - len(part), _CHUNK)
     except OSError as error:
         raise NotReadableError(str(error.strerror)) from error
     if left <= 0:
