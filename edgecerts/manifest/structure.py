@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from edgecerts.manifest.fitting import KEYWORDS, fits
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.nodes import Mapping
 from edgecerts.manifest.structure_words import StructureWords, Violation
@@ -22,9 +23,11 @@ def check_structure(root: Mapping, mistakes: Mistakes) -> None:
         root: the tree. What does not fit is taken out of it, so that the rest can be read without asking again.
         mistakes: where mistakes are noted.
     """
-    from edgecerts.manifest.keywords import KEYWORDS, NodeValidator
-
     schema = _reduced(json.loads(schema_text("pki")), KEYWORDS)
+    if fits(root, schema):
+        return
+    from edgecerts.manifest.keywords import NodeValidator
+
     violations = [
         Violation(
             keyword=error.validator,
