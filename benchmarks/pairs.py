@@ -11,6 +11,9 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
 
+_BYTECODE = REPOSITORY / "build" / "benchmarks-bytecode"
+"""What is installed is compiled already; what lies in a source tree may be compiled each time."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
@@ -112,7 +115,8 @@ def _run(command: Sequence[str]) -> Timing:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        | {"PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": str(_BYTECODE)},
     )
     assert process.stderr is not None
     told = process.stderr.read()

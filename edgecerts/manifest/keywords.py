@@ -1,7 +1,4 @@
-"""The keywords of JSON Schema, for nodes instead of for numbers, dates and booleans.
-
-Imported only where a manifest does not fit: jsonschema takes longer to import than a thousand entries take to read.
-"""
+"""The keywords of JSON Schema, for nodes instead of for numbers, dates and booleans."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +10,7 @@ from edgecerts.manifest.fitting import is_of_type
 from edgecerts.manifest.nodes import Mapping, Node, Sequence
 
 Errors = Iterator[ValidationError]
+
 
 def _check_type(_validator: Any, types: str | list[str], node: Node, _schema: Any) -> Errors:
     if not is_of_type(node, types):

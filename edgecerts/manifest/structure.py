@@ -4,7 +4,6 @@ The JSON Schema that editors use decides. Its patterns and limits are left to th
 says more about each; the messages are not its own either.
 """
 
-import functools
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 from edgecerts.manifest.fitting import KEYWORDS, fits
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.nodes import Mapping
-from edgecerts.manifest.structure_words import StructureWords, Violation
 from edgecerts.schemas import schema_text
 
 
@@ -24,26 +22,11 @@ def check_structure(root: Mapping, mistakes: Mistakes) -> None:
         mistakes: where mistakes are noted.
     """
     schema = _reduced(json.loads(schema_text("pki")), KEYWORDS)
-    if fits(root, schema):
-        return
-    from edgecerts.manifest.keywords import NodeValidator
+    if not fits(root, schema):
+        # The words for violations, and jsonschema, which finds them all: few manifests need either.
+        from edgecerts.manifest.violations import note_violations
 
-    violations = [
-        Violation(
-            keyword=error.validator,
-            path=tuple(error.absolute_path),
-            node=error.instance,
-            schema=error.schema,
-            key=error.message,
-        )
-        for error in NodeValidator(schema).iter_errors(root)
-    ]
-    words = StructureWords(schema)
-    for violation in violations:
-        words.note(violation, mistakes)
-    # Backwards, because taking an item out of a list moves those behind it.
-    for violation in reversed(violations):
-        _take_out(root, violation)
+        note_violations(root, schema, mistakes)
 
 
 def _reduced(schema: dict[str, Any], keywords: Iterable[str]) -> dict[str, Any]:
@@ -65,20 +48,3 @@ def _reduced(schema: dict[str, Any], keywords: Iterable[str]) -> dict[str, Any]:
 
     result: dict[str, Any] = reduce(schema)
     return result
-
-
-def _take_out(root: Mapping, violation: Violation) -> None:
-    """Removes what violates the schema; what contains it is never removed, for a violation is noted once."""
-    if violation.keyword == "additionalProperties":
-        del violation.node[violation.key]
-        violation.node.incomplete = True
-    elif violation.path and violation.keyword != "required":
-        *way, last = violation.path
-        above: Any = functools.reduce(_step, way, root)
-        del above[last]
-        if isinstance(above, Mapping):
-            above.incomplete = True
-
-
-def _step(node: Any, step: str | int) -> Any:
-    return node[step]
