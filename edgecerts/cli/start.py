@@ -49,8 +49,11 @@ def _keep_garbage() -> None:
 
 
 def _end_undisturbed() -> None:
-    """All is done and said: what comes now would only spoil the exit code."""
+    """All is done and said: what comes now would only spoil the exit code, or look for garbage one last time."""
+    import gc
     import signal
+
+    gc.freeze()
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
