@@ -29,7 +29,6 @@ from edgecerts.pki.private_keys import (
     load_private_key,
     spki_sha256,
 )
-from edgecerts.pki.x509_names import name_text
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
@@ -198,7 +197,7 @@ class Workshop:
             serial=facts.serial,
             address=str(address),
             issuer_key=issuer_key,
-            subject=name_text(facts.certificate.subject),
+            subject=facts.subject_text,
             not_before=rfc3339(facts.not_before),
             not_after=rfc3339(facts.not_after),
             spki_sha256=facts.spki_sha256,

@@ -25,11 +25,10 @@ from edgecerts.pki.certificate_requests import build_request
 from edgecerts.pki.private_keys import (
     KeyFacts,
     PrivateKey,
+    describe_public_key,
     encode_private_key,
     generate_private_key,
-    key_type_name,
     load_private_key,
-    spki_sha256,
 )
 from edgecerts.requests.decide import choose_key, decide, find_certificate
 from edgecerts.requests.model import Decision, KeyStep, RequestReport, RequestStep
@@ -121,8 +120,7 @@ def _look(run: RequestRun, *, rekey: bool) -> _Look:
 
 
 def _facts(key: PrivateKey) -> KeyFacts:
-    public_key = key.public_key()
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
+    return describe_public_key(key.public_key())
 
 
 def _open(run: RequestRun, place: Place, found: KeyFile | None) -> PrivateKey:

@@ -32,14 +32,19 @@ class KeyFacts:
     Attributes:
         key_type: a `KeyType` value, or another algorithm's name such as `rsa-1024`.
         spki_sha256: SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal.
-        public_key: the public key itself.
+        spki: the subjectPublicKeyInfo itself.
     """
 
     key_type: str
     spki_sha256: str
-    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey = field(
-        repr=False, compare=False
-    )
+    spki: bytes = field(repr=False, compare=False)
+
+    @property
+    def public_key(self) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey:
+        """The public key itself, read anew each time: what the library keeps of one would fill the memory."""
+        key = serialization.load_der_public_key(self.spki)
+        assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # noqa: S101 (as it was made)
+        return key
 
 
 def generate_private_key(key_type: KeyType) -> PrivateKey:
@@ -108,8 +113,13 @@ def read_key_facts(pem: bytes) -> KeyFacts:
     Raises:
         InvalidKeyError: it is damaged, encrypted or not one private key.
     """
-    public_key = load_private_key(pem, None).public_key()
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
+    return describe_public_key(load_private_key(pem, None).public_key())
+
+
+def describe_public_key(public_key: PublicKeyTypes) -> KeyFacts:
+    """Describes the public half of a private key that is of a kind that is used here."""
+    spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=hashlib.sha256(spki).hexdigest(), spki=spki)
 
 
 def key_type_name(public_key: PublicKeyTypes) -> str:

@@ -17,6 +17,9 @@ _OIDS = {
     "common_name": NameOID.COMMON_NAME,
     "email": NameOID.EMAIL_ADDRESS,
 }
+SHORT_NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress"}
+"""How attributes are called in a name's text, where RFC 4514 has no name for them."""
+
 _FIELDS = {oid: field for field, oid in _OIDS.items()}
 
 
@@ -25,7 +28,7 @@ def build_name(subject: Subject) -> x509.Name:
     return x509.Name(x509.NameAttribute(_OIDS[field], value) for field, value in subject.items())
 
 
-def name_attributes(name: x509.Name) -> tuple[tuple[str, str], ...]:
+def name_attributes(name: x509.Name | x509.RelativeDistinguishedName) -> tuple[tuple[str, str], ...]:
     """The attributes of a name in order, as (manifest's field name or dotted OID, value)."""
     return tuple(
         (_FIELDS.get(attribute.oid, attribute.oid.dotted_string), _text(attribute.value)) for attribute in name
@@ -34,7 +37,7 @@ def name_attributes(name: x509.Name) -> tuple[tuple[str, str], ...]:
 
 def name_text(name: x509.Name) -> str:
     """A name as text for people and logs (RFC 4514, the last attribute first)."""
-    return name.rfc4514_string({NameOID.EMAIL_ADDRESS: "emailAddress"})
+    return name.rfc4514_string(SHORT_NAMES)
 
 
 def build_general_names(names: Iterable[AltName]) -> list[x509.GeneralName]:
