@@ -49,9 +49,10 @@ def observe_key(folder: OpenFolder | None, name: str, own: OwnFiles) -> Observed
         found, linked = own.read(folder, name) if folder is not None else (None, False)
         if found is None:
             return Observed(state=State.ABSENT)
+        encrypted = is_encrypted(found.data)
         if linked:
-            return Observed(state=State.UNREADABLE, problem=HARD_LINK, linked=True, encrypted=is_encrypted(found.data))
-        if is_encrypted(found.data):
+            return Observed(state=State.UNREADABLE, problem=HARD_LINK, linked=True, encrypted=encrypted)
+        if encrypted:
             return Observed(
                 state=State.LOCKED,
                 mode=found.mode,

@@ -25,8 +25,7 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 
 MAX_LOG_BYTES = 1024 * 1024 * 1024
 
-_CHUNK = 4096
-"""What is asked for where a file may have ended: a larger buffer costs more than the call."""
+_CHUNK = 64 * 1024
 
 _MOST_LOOKS = 5
 
@@ -279,14 +278,18 @@ def read_folder(parent: OpenFolder, name: str, read: Callable[[OpenFolder | None
 
 
 def _read_all(descriptor: int, size: int, limit: int) -> bytes:
-    """All of a file that has not more bytes than the limit; its size is what one read will probably give."""
+    """All of a plain file that has not more bytes than the limit; its size is what one read will probably give."""
     parts: list[bytes] = []
-    left, wanted = limit + 1, size + 1
+    left, wanted = limit + 1, min(size, limit) + 1
     try:
-        while left > 0 and (part := os.read(descriptor, min(wanted, left))):
+        while left > 0:
+            part = os.read(descriptor, min(wanted, left))
             parts.append(part)
             left -= len(part)
-            wanted = max(wanted - len(part), _CHUNK)
+            # A plain file gives less than was asked for at its end, and only there (POSIX, read).
+            if len(part) < wanted:
+                break
+            wanted = _CHUNK
     except OSError as error:
         raise NotReadableError(str(error.strerror)) from error
     if left <= 0:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgecerts.errors import InvalidCertificateError
-from edgecerts.pki.der import CertificateParts, split_certificate
+from edgecerts.pki.der import split_signature
 from edgecerts.pki.names import AltName, Subject
 from edgecerts.pki.private_keys import PrivateKey
 from edgecerts.pki.profiles import Usage
@@ -233,19 +233,19 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
     """Whether the certificate carries a signature of this key. Says nothing about names, dates or usages."""
-    return _is_signed(split_certificate(certificate.public_bytes(serialization.Encoding.DER)), certificate, public_key)
+    return _is_signed(certificate.public_bytes(serialization.Encoding.DER), certificate, public_key)
 
 
 def is_encoding_signed_by_key(der: bytes, public_key: PublicKeyTypes) -> bool:
     """The same for a certificate in DER that the library has accepted before."""
-    return _is_signed(split_certificate(der), x509.load_der_x509_certificate(der), public_key)
+    return _is_signed(der, x509.load_der_x509_certificate(der), public_key)
 
 
-def _is_signed(parts: CertificateParts, certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
-    if parts.unused_bits:
+def _is_signed(der: bytes, certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
+    signed, signature, unused_bits = split_signature(der)
+    if unused_bits:
         # A signature is whole octets (RFC 5280 4.1.1.3). OpenSSL refuses others; the library drops the count.
         return False
-    signature, signed = parts.signature, parts.tbs
     try:
         algorithm = certificate.signature_hash_algorithm
         if isinstance(public_key, ed25519.Ed25519PublicKey):

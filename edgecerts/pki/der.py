@@ -4,7 +4,7 @@ For what the library has accepted already, which is strict: here nothing is chec
 ten thousand certificates is then read once, and known by its bytes.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 _VERSION = 0xA0
 _EXTENSIONS = 0xA3
@@ -12,23 +12,17 @@ _EXTENSIONS = 0xA3
 
 @dataclass(frozen=True, slots=True)
 class CertificateParts:
-    """The parts of a certificate, each with its tag and length but for the signature.
+    """The parts of a certificate, each with its tag and length.
 
     Attributes:
-        tbs: what is signed.
         public_key: the subjectPublicKeyInfo.
         extensions: each on its own; none in a certificate without.
-        signature: its octets.
-        unused_bits: how many bits of the last octet do not belong to the signature.
     """
 
-    tbs: bytes = field(repr=False)
     issuer: bytes
     subject: bytes
     public_key: bytes
     extensions: tuple[bytes, ...]
-    signature: bytes
-    unused_bits: int
 
 
 def split_certificate(der: bytes) -> CertificateParts:
@@ -43,16 +37,20 @@ def split_certificate(der: bytes) -> CertificateParts:
     subject_at = _content(der, issuer_end)[1]
     key_at = _content(der, subject_at)[1]
     key_end = _content(der, key_at)[1]
-    signature_at, signature_end = _content(der, _content(der, tbs_end)[1])
     return CertificateParts(
-        der[tbs_at:tbs_end],
         der[issuer_at:issuer_end],
         der[subject_at:key_at],
         der[key_at:key_end],
         _extensions(der, key_end, tbs_end),
-        der[signature_at + 1 : signature_end],
-        der[signature_at],
     )
+
+
+def split_signature(der: bytes) -> tuple[bytes, bytes, int]:
+    """What a certificate's issuer signed, the octets of the signature, and how many bits of the last are not its."""
+    tbs_at = _content(der, 0)[0]
+    tbs_end = _content(der, tbs_at)[1]
+    signature_at, signature_end = _content(der, _content(der, tbs_end)[1])
+    return der[tbs_at:tbs_end], der[signature_at + 1 : signature_end], der[signature_at]
 
 
 def split_sequence(der: bytes) -> list[bytes]:

@@ -74,8 +74,7 @@ def is_encrypted(pem: bytes) -> bool:
     Raises:
         InvalidKeyError: the file does not hold exactly one private key.
     """
-    label, block = _single_block(pem)
-    return label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block
+    return _is_encrypted(*_single_block(pem))
 
 
 def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = False) -> PrivateKey:
@@ -90,16 +89,17 @@ def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = Fal
         InvalidKeyError: it is damaged, is not one private key, or is of a kind that edgecerts does not use.
         WrongPasswordError: the password does not open it, or it needs one and got none.
     """
-    block = _single_block(pem)[1]
-    if is_encrypted(pem) and password is None:
+    label, block = _single_block(pem)
+    encrypted = _is_encrypted(label, block)
+    if encrypted and password is None:
         raise WrongPasswordError("the private key is encrypted and no password was given")
     try:
         key = serialization.load_pem_private_key(
-            block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=not validate
+            block, password if encrypted else None, unsafe_skip_rsa_key_validation=not validate
         )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # Damage inside an encrypted key looks the same as a wrong password.
-        if is_encrypted(pem):
+        if encrypted:
             raise WrongPasswordError("the password does not open the private key") from error
         raise InvalidKeyError("the private key is damaged") from error
     if not isinstance(key, PrivateKey):
@@ -124,11 +124,11 @@ def describe_public_key(public_key: PublicKeyTypes) -> KeyFacts:
 
 def key_type_name(public_key: PublicKeyTypes) -> str:
     """The key type in the manifest's words, or a similar word for one that edgecerts does not make."""
-    if isinstance(public_key, rsa.RSAPublicKey):
-        return f"rsa-{public_key.key_size}"
     if isinstance(public_key, ec.EllipticCurvePublicKey):
         known = _CURVE_TYPES.get(public_key.curve.name)
         return known.value if known else f"ec-{public_key.curve.name}"
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return f"rsa-{public_key.key_size}"
     return type(public_key).__name__.removeprefix("_").removesuffix("PublicKey").lower()
 
 
@@ -136,6 +136,10 @@ def spki_sha256(public_key: PublicKeyTypes) -> str:
     """SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal (RFC 7469 §2.4)."""
     spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
+
+
+def _is_encrypted(label: str, block: bytes) -> bool:
+    return label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block
 
 
 def _single_block(pem: bytes) -> tuple[str, bytes]:
