@@ -9,6 +9,9 @@ import enum
 import errno
 import fcntl
 import os
+import platform
+import re
+import sys
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -29,6 +32,7 @@ class Sync(enum.StrEnum):
     STAGED_FILE = "the content of a staged file, or of a key that goes elsewhere"
     STAGED_FOLDER = "the names in a staged folder"
     STAGING = "the names of what is staged"
+    STAGED_GROUP = "all of that at once, where many identities are staged"
     LOG = "the lines of the log"
     LOG_FILE = "the name of a new file of the log"
     JOURNAL = "the content of the journal"
@@ -104,6 +108,11 @@ class FileSystem:
         del purpose
         os.fsync(descriptor)
 
+    @property
+    def can_sync_all(self) -> bool:
+        """Whether `sync_all` is there, is one call, and tells what could not be written: syncfs(2) since Linux 5.8."""
+        return _tells_errors(platform.release()) and hasattr(ctypes.CDLL(None), "syncfs")
+
     def sync_all(self, descriptor: int, purpose: Sync) -> None:
         """Returns when everything that was ever done to the file system of an open folder is on the disk."""
         del purpose
@@ -155,3 +164,8 @@ class FileSystem:
     def lock(self, descriptor: int) -> None:
         """Takes the kernel's lock on a file, or raises BlockingIOError."""
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _tells_errors(release: str) -> bool:
+    numbers = [int(number) for number in re.findall("[0-9]+", release)[:2]]
+    return sys.platform == "linux" and numbers >= [5, 8]

@@ -7,6 +7,7 @@ symbolic link below it is followed.
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,9 @@ _HINTS: Mapping[int, str] = {
     errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
     errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
 }
+
+_HOLDABLE = re.compile(f"brokers|clients|{re.escape(LOCAL_FOLDER)}(/[a-z]+(/[0-9a-f]{{16}})?)?")
+"""What many identities have above their own folders, where they are published and where they are staged."""
 
 
 class OutputFolder:
@@ -41,6 +45,23 @@ class OutputFolder:
         self._root = root
         self.system = system
         self._owner = owner
+        self._held: dict[str, int] = {}
+        self._holds = False
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Within, the folders that every identity's files go through are opened once.
+
+        None of them ever gets another name, as an identity's own folder does.
+        """
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+            held, self._held = self._held, {}
+            for descriptor in held.values():
+                self.system.close(descriptor)
 
     @contextlib.contextmanager
     def folder(self, path: str) -> Iterator[int]:
@@ -65,23 +86,32 @@ class OutputFolder:
 
     @contextlib.contextmanager
     def _walk(self, path: str, *, make: bool) -> Iterator[int | None]:
-        system, descriptor, steps = self.system, self._root, path.split("/") if path else []
+        way, descriptor = "", self._root
         try:
-            for step in steps:
-                inner = self._step(step, descriptor, make=make)
-                if descriptor != self._root:
-                    system.close(descriptor)
+            for step in path.split("/") if path else ():
+                way = f"{way}/{step}" if way else step
+                inner = self._held.get(way) or self._step(step, descriptor, make=make)
+                self._leave(descriptor)
                 descriptor = self._root if inner is None else inner
                 if inner is None:
                     yield None
                     return
-                if steps[0] == LOCAL_FOLDER:
-                    # Whoever may write here could exchange a key before it gets its name.
-                    self.make_private(descriptor)
+                if way not in self._held:
+                    self._arrive(way, inner)
             yield descriptor
         finally:
-            if descriptor != self._root:
-                system.close(descriptor)
+            self._leave(descriptor)
+
+    def _arrive(self, way: str, descriptor: int) -> None:
+        if way.partition("/")[0] == LOCAL_FOLDER:
+            # Whoever may write here could exchange a key before it gets its name.
+            self.make_private(descriptor)
+        if self._holds and _HOLDABLE.fullmatch(way):
+            self._held[way] = descriptor
+
+    def _leave(self, descriptor: int) -> None:
+        if descriptor != self._root and descriptor not in self._held.values():
+            self.system.close(descriptor)
 
     def _step(self, name: str, parent: int, *, make: bool) -> int | None:
         try:
@@ -122,9 +152,9 @@ class OutputFolder:
         """Says on disk where the local folder is, also where a run made it that was killed before it could."""
         self.system.sync(self._root, Sync.PLACE)
 
-    def sync_all(self) -> None:
+    def sync_all(self, purpose: Sync) -> None:
         """Returns when everything that was ever done here is on the disk."""
-        self.system.sync_all(self._root, Sync.EARLIER)
+        self.system.sync_all(self._root, purpose)
 
     def make_private(self, folder: int) -> None:
         """A private key's folder is as private as the key, also one that somebody made before."""

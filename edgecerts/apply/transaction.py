@@ -19,6 +19,12 @@ from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, pu
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
+MANY = 8
+"""From so many identities on, everything on the file system is synced at once.
+
+That is one call in place of four for each identity. It also waits for what others wrote, so that few are synced alone.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftFile:
@@ -73,12 +79,13 @@ class Transaction:
         problem: what went wrong last, if anything did.
     """
 
-    def __init__(self, folder: OutputFolder, *, log: str, stamp: str) -> None:
+    def __init__(self, folder: OutputFolder, *, log: str, stamp: str, expected: int = 1) -> None:
         """Begins one.
 
         Args:
             log: the path of the log's file.
             stamp: the run's moment, for the names of what is set aside.
+            expected: how many identities it will have.
         """
         self._folder = folder
         self._system = folder.system
@@ -91,6 +98,7 @@ class Transaction:
         self.is_finished = True
         self.problem = ""
         self._stuck = False
+        self._syncs_at_once = expected >= MANY and folder.system.can_sync_all
 
     def __len__(self) -> int:
         return len(self._staged)
@@ -165,7 +173,8 @@ class Transaction:
                 system.write(descriptor, file.content)
                 system.chmod(descriptor, file.mode)
                 self._folder.hand_over(descriptor)
-                system.sync(descriptor, Sync.STAGED_FILE)
+                if not self._syncs_at_once:
+                    system.sync(descriptor, Sync.STAGED_FILE)
                 status = system.status(descriptor)
                 if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
                     raise StorageError(f"{name} does not read back as it was written")
@@ -183,7 +192,10 @@ class Transaction:
                         self._fill(staged)
             except EdgecertsError as error:
                 self._fail(staged, error)
-        if any(staged.is_folder for staged in self._staged):
+        if self._syncs_at_once:
+            with reporting(STAGING_FOLDER):
+                self._folder.sync_all(Sync.STAGED_GROUP)
+        elif any(staged.is_folder for staged in self._staged):
             with reporting(STAGING_FOLDER), self._folder.folder(self._place) as place:
                 self._system.sync(place, Sync.STAGING)
 
@@ -204,7 +216,8 @@ class Transaction:
                     for name in system.names(live):
                         if name not in names:
                             self._bring_along(name, live, new)
-            system.sync(new, Sync.STAGED_FOLDER)
+            if not self._syncs_at_once:
+                system.sync(new, Sync.STAGED_FOLDER)
 
     def _bring_along(self, name: str, live: int, new: int) -> None:
         """A second name for a file that stays. What can have only one, such as a folder, follows after the exchange."""
