@@ -58,6 +58,7 @@ class Workshop:
     now: datetime
     job: str
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
+    _issuer_keys: dict[Address, tuple[PrivateKey, str]] = field(default_factory=dict, repr=False)
     _serials: set[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -123,7 +124,7 @@ class Workshop:
         entry = self._log_entry(
             facts,
             change.address,
-            issuer_key=spki_sha256(issuer_key.public_key()),
+            issuer_key=self._digest_of(artifact.issuer, issuer_key),
             action=change.action.value,
             reasons=tuple(reason.code for reason in change.reasons),
             issued_at=self.now,
@@ -134,6 +135,12 @@ class Workshop:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
         return Made(content=encode_certificates(certificate), log_lines=format_log_entry(entry).encode("utf-8"))
+
+    def _digest_of(self, issuer: Address, key: PrivateKey) -> str:
+        known = self._issuer_keys.get(issuer)
+        if known is None or known[0] is not key:
+            self._issuer_keys[issuer] = known = key, spki_sha256(key.public_key())
+        return known[1]
 
     def _make_trust(self, artifact: TrustArtifact) -> bytes:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)

@@ -314,7 +314,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         everything[str(change.address)] = Outcome(change=change, status=Status.REFUSED, error=hazard)
     ordered = [everything[str(change.address)] for change in plan.changes if str(change.address) in everything]
     done = [outcome.change for outcome in ordered if outcome.status is Status.DONE]
-    made = [change.artifact for change in done]
+    made, new_keys = [change.artifact for change in done], frozenset(plan.new_keys)
     root = run.graph.authorities[0]
     new_authority = any(
         change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
@@ -325,7 +325,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         outcomes=tuple(ordered),
         new_authority=authority[0].spki_sha256 if authority else None,
         deliver=plan_deliveries(run.graph.end_entities, done),
-        new_keys=tuple(artifact.path for artifact in made if artifact.path in plan.new_keys),
+        new_keys=tuple(artifact.path for artifact in made if artifact.path in new_keys),
         stale=selection.stale,
         left=selection.left,
     )
