@@ -7,6 +7,7 @@ from datetime import datetime
 from cryptography import x509
 
 from edgecerts import __version__
+from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.apply.key_ring import KeyRing
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
@@ -25,7 +26,6 @@ from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, i
 from edgecerts.pki.private_keys import (
     PrivateKey,
     encode_private_key,
-    generate_private_key,
     load_private_key,
     spki_sha256,
 )
@@ -49,6 +49,7 @@ class Workshop:
         requests: the path of each identity's certificate request, by identity.
         now: the run's one moment, in UTC.
         job: who runs this, for the issuance log.
+        maker: makes new private keys.
     """
 
     inventory: Inventory
@@ -57,6 +58,7 @@ class Workshop:
     requests: Mapping[str, str]
     now: datetime
     job: str
+    maker: KeyMaker = field(default_factory=KeyMaker)
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
     _issuer_keys: dict[Address, tuple[PrivateKey, str]] = field(default_factory=dict, repr=False)
     _serials: set[int] = field(init=False, repr=False)
@@ -89,7 +91,7 @@ class Workshop:
     def _make_private_key(self, artifact: PrivateKeyArtifact, action: Action) -> bytes:
         address = str(artifact.address)
         made = action in (Action.CREATE, Action.REKEY)
-        key = generate_private_key(artifact.key_type) if made else self.keys.opened[address]
+        key = self.maker.make(artifact) if made else self.keys.opened[address]
         password = self.keys.passwords.get(address)
         if artifact.password is not None and password is None:
             raise InvalidKeyError(f"no password was fetched for {artifact.path}")

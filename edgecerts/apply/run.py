@@ -14,6 +14,7 @@ from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
+from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
 from edgecerts.apply.new_key_files import NewKeyFiles
@@ -124,6 +125,7 @@ def run_apply(run: Run) -> ApplyReport:
     with (
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
+        contextlib.ExitStack() as stack,
     ):
         if has_journal(run.output):
             _check_recovery(run)
@@ -143,6 +145,7 @@ def run_apply(run: Run) -> ApplyReport:
             },
             now=run.now,
             job=run.job,
+            maker=stack.enter_context(KeyMaker(prepared.plan.pending)),
         )
         new_keys = prepared.new_keys
         in_folder = tuple(change for change in prepared.plan.pending if new_keys.stays(change))
