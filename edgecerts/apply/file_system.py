@@ -20,6 +20,9 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _RENAME_EXCHANGE = 2
+_FIRST = 1 << 14
+"""What is asked for at first: more than a key or certificate has, and little enough to cost nothing."""
+
 _CHUNK = 1 << 20
 
 
@@ -83,10 +86,13 @@ class FileSystem:
 
     def read(self, descriptor: int, offset: int = 0) -> bytes:
         """All that a file holds from an offset on."""
-        parts = []
-        while part := os.pread(descriptor, _CHUNK, offset):
+        parts, wanted = [], _FIRST
+        while part := os.pread(descriptor, wanted, offset):
             parts.append(part)
             offset += len(part)
+            if len(part) < wanted:
+                break
+            wanted = _CHUNK
         return b"".join(parts)
 
     def write(self, descriptor: int, content: bytes) -> None:

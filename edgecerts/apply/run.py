@@ -87,9 +87,13 @@ class Run:
     lock_timeout: float = 0
     system: FileSystem = field(default_factory=FileSystem)
 
+    def read(self) -> Inventory:
+        """Reads the output folder."""
+        return scan(self.graph, self.output, manifest_folder=self.manifest_folder)
+
     def look(self) -> tuple[Inventory, Plan]:
         """Reads the output folder and plans."""
-        inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
+        inventory = self.read()
         plan = make_plan(
             self.graph,
             inventory,
@@ -132,7 +136,7 @@ def run_apply(run: Run) -> ApplyReport:
         with interrupts_held():
             recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
-        if prepared is None or recovered or run.look()[0] != prepared.inventory:
+        if prepared is None or recovered or run.read() != prepared.inventory:
             prepared = _prepare_locked(run)
         workshop = Workshop(
             inventory=prepared.inventory,
@@ -207,7 +211,7 @@ def _prepare_unlocked(run: Run) -> _Prepared | None:
 
 def _is_still(run: Run, inventory: Inventory) -> bool:
     """Whether what was read is there as a whole: everything is the same when it is read again."""
-    return not inventory.interrupted and run.look()[0] == inventory
+    return not inventory.interrupted and run.read() == inventory
 
 
 def _prepare_locked(run: Run) -> _Prepared:
@@ -239,7 +243,7 @@ def _check_recovery(run: Run) -> None:
     Raises:
         RefusedError, StorageError: somebody could.
     """
-    inventory = scan(run.graph, run.output, manifest_folder=run.manifest_folder)
+    inventory = run.read()
     insecure = find_insecure_folders(inventory, run.owners) if run.owners is not None else None
     if insecure is not None and HazardCode.INSECURE_FOLDER not in run.options.allow:
         raise RefusedError(f"an interrupted apply is not finished here: {insecure.message}", hint=insecure.hint)

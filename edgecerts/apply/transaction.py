@@ -114,11 +114,12 @@ class Transaction:
         try:
             with reporting(draft.folder or draft.path(draft.files[0].name)):
                 is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
-                if is_folder:
-                    self._make_staged(path)
-            for file in draft.files:
-                with reporting(draft.path(file.name)):
-                    self._write(f"{path}/{file.name}" if is_folder else path, file)
+            if is_folder:
+                self._stage_folder(draft, path)
+            else:
+                (file,) = draft.files
+                with reporting(draft.path(file.name)), self._folder.open_for(path) as (place, name):
+                    self._write(file, name, place)
         except BaseException:
             self._drop(path)
             raise
@@ -155,31 +156,36 @@ class Transaction:
         if self.is_finished:
             self._drop(self._place)
 
-    def _make_staged(self, path: str) -> None:
+    def _stage_folder(self, draft: Draft, path: str) -> None:
         """Where these folders are is said on disk once for all of them, before the commit."""
-        with self._folder.open_for(path) as (place, name):
-            self._system.close(self._folder.make_folder(name, place))
+        with contextlib.ExitStack() as stack:
+            with reporting(draft.folder), self._folder.open_for(path) as (place, name):
+                descriptor = self._folder.make_folder(name, place)
+            stack.callback(self._system.close, descriptor)
+            for file in draft.files:
+                with reporting(draft.path(file.name)):
+                    self._write(file, file.name, descriptor)
 
     def _is_absent(self, folder: str) -> bool:
         with self._folder.existing(folder) as descriptor:
             return descriptor is None
 
-    def _write(self, path: str, file: DraftFile) -> None:
+    def _write(self, file: DraftFile, name: str, folder: int) -> None:
         system = self._system
-        with self._folder.open_for(path) as (parent, name):
-            # Private from the first byte; a public file is opened to others when it is whole.
-            descriptor = system.create(name, parent, PRIVATE_KEY_MODE)
-            try:
-                system.write(descriptor, file.content)
+        # Private from the first byte; a public file is opened to others when it is whole.
+        descriptor = system.create(name, folder, PRIVATE_KEY_MODE)
+        try:
+            system.write(descriptor, file.content)
+            if stat.S_IMODE(system.status(descriptor).st_mode) != file.mode:
                 system.chmod(descriptor, file.mode)
-                self._folder.hand_over(descriptor)
-                if not self._syncs_at_once:
-                    system.sync(descriptor, Sync.STAGED_FILE)
-                status = system.status(descriptor)
-                if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
-                    raise StorageError(f"{name} does not read back as it was written")
-            finally:
-                system.close(descriptor)
+            self._folder.hand_over(descriptor)
+            if not self._syncs_at_once:
+                system.sync(descriptor, Sync.STAGED_FILE)
+            status = system.status(descriptor)
+            if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
+                raise StorageError(f"{name} does not read back as it was written")
+        finally:
+            system.close(descriptor)
 
     def _check_and_fill(self) -> None:
         """What the old folders hold besides comes along, so that it is never absent."""
