@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import dirname
 
 from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, Graph, Identity
 from edgecerts.observed.file_systems import keeps_modes
@@ -91,7 +91,7 @@ def scan_history(output: Path, path: str) -> tuple[FoundLog, Observed[tuple[Cert
     reader.check_root()
     try:
         with reader.open_folder(dirname(path)) as folder:
-            found = observe(folder, basename(path), parse_certificates)
+            found = observe(folder, _name(path), parse_certificates)
     except NotReadableError as error:
         found = Observed(state=State.UNREADABLE, problem=error.problem)
     return scan_log(reader), found
@@ -124,6 +124,10 @@ def _scan_common_folders(reader: FolderReader, graph: Graph) -> tuple[list[Folde
     return facts, keeps
 
 
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def _facts(path: str, folder: OpenFolder | None) -> tuple[FolderFacts, ...]:
     return (FolderFacts(path=path, mode=folder.mode, owner=folder.status.st_uid),) if folder is not None else ()
 
@@ -137,7 +141,7 @@ def _scan_identities(reader: FolderReader, graph: Graph) -> Iterator[_IdentityFi
     # Every identity has a copy of the same ca.pem.
     parse_copies = functools.cache(parse_certificates)
     own = OwnFiles(reader)
-    for parent, group in itertools.groupby(graph.identities, key=lambda identity: dirname(identity.folder)):
+    for parent, group in itertools.groupby(graph.identities, key=lambda identity: identity.folder.rpartition("/")[0]):
         identities = tuple(group)
         try:
             with reader.open_folder(parent) as folder:
@@ -150,12 +154,12 @@ def _scan_identities(reader: FolderReader, graph: Graph) -> Iterator[_IdentityFi
 def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles) -> _IdentityFiles:
     def read(folder: OpenFolder | None) -> _IdentityFiles:
         certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
-        certificates = {certificate: observe(folder, basename(certificate), parse_certificates)}
+        certificates = {certificate: observe(folder, _name(certificate), parse_certificates)}
         if trust is not None:
-            certificates[trust] = observe(folder, basename(trust), parse_copies)
+            certificates[trust] = observe(folder, _name(trust), parse_copies)
         key = identity.private_key.path
         return _IdentityFiles(
-            private_keys={key: observe_key(folder, basename(key), own)},
+            private_keys={key: observe_key(folder, _name(key), own)},
             certificates=certificates,
             folders=_facts(identity.folder, folder),
             place=folder.id if folder is not None else None,
@@ -164,7 +168,7 @@ def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: 
     if parent is None:
         return read(None)
     try:
-        return read_folder(parent, basename(identity.folder), read)
+        return read_folder(parent, _name(identity.folder), read)
     except NotReadableError as error:
         return _unreadable(identity, error)
 

@@ -248,12 +248,12 @@ def _is_signed(der: bytes, certificate: x509.Certificate, public_key: PublicKeyT
         return False
     try:
         algorithm = certificate.signature_hash_algorithm
-        if isinstance(public_key, ed25519.Ed25519PublicKey):
+        if algorithm is not None and isinstance(public_key, ec.EllipticCurvePublicKey):
+            public_key.verify(signature, signed, ec.ECDSA(algorithm))
+        elif isinstance(public_key, ed25519.Ed25519PublicKey):
             public_key.verify(signature, signed)
         elif algorithm is None:
             return False
-        elif isinstance(public_key, ec.EllipticCurvePublicKey):
-            public_key.verify(signature, signed, ec.ECDSA(algorithm))
         elif isinstance(public_key, rsa.RSAPublicKey):
             scheme = certificate.signature_algorithm_parameters
             if not isinstance(scheme, padding.AsymmetricPadding):
