@@ -1,6 +1,7 @@
 """One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.repository import find_tracked
+from edgecerts.observed.seen import SeenFiles
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.folder_checks import find_insecure_folders
@@ -87,19 +89,24 @@ class Run:
     lock_timeout: float = 0
     system: FileSystem = field(default_factory=FileSystem)
 
-    def read(self) -> Inventory:
-        """Reads the output folder."""
-        return scan(self.graph, self.output, manifest_folder=self.manifest_folder)
+    @functools.cached_property
+    def seen(self) -> SeenFiles:
+        """What this run has read so far."""
+        return SeenFiles(self.now)
 
-    def look(self) -> tuple[Inventory, Plan]:
-        """Reads the output folder and plans."""
+    def read(self) -> Inventory:
+        """Reads what of the output folder was touched since it was read last."""
+        return scan(self.graph, self.output, manifest_folder=self.manifest_folder, seen=self.seen)
+
+    def look(self, options: PlanOptions | None = None) -> tuple[Inventory, Plan]:
+        """Reads the output folder and plans, with other options than this run's where some are given."""
         inventory = self.read()
         plan = make_plan(
             self.graph,
             inventory,
             now=self.now,
             manifest=self.manifest,
-            options=self.options,
+            options=self.options if options is None else options,
             owners=self.owners,
         )
         return inventory, plan
@@ -288,7 +295,7 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
 def _look_again(run: Run) -> tuple[Inventory, Plan]:
     """Reads the folder from disk and plans without the requests that were carried out."""
     settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
-    return replace(run, options=settled).look()
+    return run.look(settled)
 
 
 def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str], logged: frozenset[str]) -> Outcome:

@@ -124,6 +124,17 @@ class OpenFolder:
             os.close(descriptor)
         return FoundFile(data=data, folder_mode=self.mode, status=found)
 
+    def status_of(self, name: str) -> os.stat_result | None:
+        """What the system says of a file in it that can be opened; None where it cannot."""
+        try:
+            descriptor = os.open(name, _FILE, dir_fd=self._descriptor)
+        except OSError:
+            return None
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+
     def names(self) -> list[str]:
         """The sorted names in it.
 

@@ -19,7 +19,7 @@ from edgecerts.pki.certificates import USAGE_OIDS, is_encoding_signed_by_key, is
 from edgecerts.pki.der import CertificateParts, split_certificate
 from edgecerts.pki.name_reading import NameReader
 from edgecerts.pki.pem import split_pem
-from edgecerts.pki.private_keys import key_type_name
+from edgecerts.pki.private_keys import key_type_name, spki_sha256
 from edgecerts.pki.x509_names import parse_general_names
 
 _USAGES = {oid: usage.value for usage, oid in USAGE_OIDS.items()}
@@ -94,7 +94,11 @@ class CertificateFacts:
 
     def is_signed_by(self, public_key: PublicKeyTypes) -> bool:
         """Whether it carries a signature of this key. Says nothing about names, dates or usages."""
-        return is_encoding_signed_by_key(self.der, public_key)
+        asked = self.sha256, _SIGNERS.digest(public_key)
+        known = _SIGNED.get(asked)
+        if known is None:
+            known = _SIGNED[asked] = is_encoding_signed_by_key(self.der, public_key)
+        return known
 
     @property
     def serial(self) -> str:
@@ -248,5 +252,22 @@ def _shared(value: _Value) -> _Value:
     return value
 
 
+_SIGNED: dict[tuple[str, str], bool] = {}
+"""Which certificates were verified with which keys, by their digests: an `apply` asks twice about most of them."""
+
+
+class _Signers:
+    """The digest of a public key, which is nearly always the one that was asked about last."""
+
+    def __init__(self) -> None:
+        self._last: tuple[PublicKeyTypes, str] | None = None
+
+    def digest(self, public_key: PublicKeyTypes) -> str:
+        if self._last is None or self._last[0] is not public_key:
+            self._last = public_key, spki_sha256(public_key)
+        return self._last[1]
+
+
+_SIGNERS = _Signers()
 _NAMES = NameReader()
 _EXTENSIONS: dict[tuple[x509.Version, tuple[bytes, ...]], _ExtensionFacts] = {}
