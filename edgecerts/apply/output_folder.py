@@ -220,11 +220,19 @@ def _sync_place(parent: Path, system: FileSystem) -> None:
             system.close(descriptor)
 
 
-@contextlib.contextmanager
-def reporting(path: str) -> Iterator[None]:
-    """Turns the system's errors into ours, with the file's name."""
-    try:
-        yield
-    except OSError as error:
-        problem = error.strerror or os.strerror(error.errno or 0)
-        raise StorageError(f"{path} cannot be written: {problem}", hint=_HINTS.get(error.errno or 0)) from error
+class reporting:  # noqa: N801 (used as a function is)
+    """Turns the system's errors into ours, with the file's name. A class, because there are many for each identity."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            problem = error.strerror or os.strerror(error.errno or 0)
+            hint = _HINTS.get(error.errno or 0)
+            raise StorageError(f"{self._path} cannot be written: {problem}", hint=hint) from error

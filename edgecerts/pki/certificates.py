@@ -1,5 +1,6 @@
 """Issuing certificates by the profile of RFC 5280, and checking each before anybody uses it."""
 
+import functools
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -101,7 +102,7 @@ def issue_certificate(
         .not_valid_before(period.not_before)
         .not_valid_after(period.not_after)
         .add_extension(x509.BasicConstraints(ca=spec.is_ca, path_length=None), critical=True)
-        .add_extension(_key_usage(spec, public_key), critical=True)
+        .add_extension(_key_usage(is_ca=spec.is_ca, is_rsa=isinstance(public_key, rsa.RSAPublicKey)), critical=True)
     )
     if spec.usages:
         oids = [USAGE_OIDS[usage] for usage in Usage if usage in spec.usages]
@@ -151,18 +152,19 @@ def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SH
     return hashes.SHA256()
 
 
-def _key_usage(spec: CertificateSpec, public_key: PublicKey) -> x509.KeyUsage:
+@functools.cache
+def _key_usage(*, is_ca: bool, is_rsa: bool) -> x509.KeyUsage:
     """RFC 5280 §4.2.1.3: an authority signs certificates and CRLs; an end entity signs, and with RSA also gets
     session keys sent (TLS 1.2's RSA key exchange, which some devices still use).
     """
     return x509.KeyUsage(
-        digital_signature=not spec.is_ca,
+        digital_signature=not is_ca,
         content_commitment=False,
-        key_encipherment=not spec.is_ca and isinstance(public_key, rsa.RSAPublicKey),
+        key_encipherment=not is_ca and is_rsa,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=spec.is_ca,
-        crl_sign=spec.is_ca,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
         encipher_only=False,
         decipher_only=False,
     )

@@ -1,5 +1,6 @@
 """Between our names and the ASN.1 names of the `cryptography` library."""
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 
@@ -25,7 +26,13 @@ _FIELDS = {oid: field for field, oid in _OIDS.items()}
 
 def build_name(subject: Subject) -> x509.Name:
     """The distinguished name of a subject: one attribute per RDN, UTF8String but for country and e-mail."""
-    return x509.Name(x509.NameAttribute(_OIDS[field], value) for field, value in subject.items())
+    return x509.Name(_attribute(field, value) for field, value in subject.items())
+
+
+@functools.lru_cache(maxsize=1024)
+def _attribute(field: str, value: str) -> x509.NameAttribute[str]:
+    """Checking a value takes longer than building the rest of a name, and a fleet has most values in common."""
+    return x509.NameAttribute(_OIDS[field], value)
 
 
 def name_attributes(name: x509.Name | x509.RelativeDistinguishedName) -> tuple[tuple[str, str], ...]:
