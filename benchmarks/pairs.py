@@ -119,7 +119,8 @@ def _run(command: Sequence[str]) -> Timing:
         | {"PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": str(_BYTECODE)},
     )
     assert process.stderr is not None
-    told = process.stderr.read()
+    with process.stderr:
+        told = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
