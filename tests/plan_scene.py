@@ -22,7 +22,14 @@ from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.certificates import USAGE_OIDS, PublicKey, is_signed_by_key, signature_hash
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import Subject, parse_alt_name
-from edgecerts.pki.private_keys import KeyFacts, PrivateKey, generate_private_key, key_type_name, spki_sha256
+from edgecerts.pki.private_keys import (
+    KeyFacts,
+    PrivateKey,
+    describe_public_key,
+    generate_private_key,
+    key_type_name,
+    spki_sha256,
+)
 from edgecerts.pki.profiles import Usage
 from edgecerts.pki.x509_names import build_general_names, build_name, name_text
 from edgecerts.plan.model import rfc3339
@@ -143,11 +150,8 @@ class Scene:
         told = told if isinstance(told, dict) else {"key": told}
         key_type = KeyType(told.get("key_type", artifact.key_type.value))
         public_key = make_key(_owner(told, identity.address), key_type).public_key()
-        facts = KeyFacts(
-            key_type=told.get("reads_as", key_type_name(public_key)),
-            spki_sha256=spki_sha256(public_key),
-            public_key=public_key,
-        )
+        facts = describe_public_key(public_key)
+        facts = replace(facts, key_type=told.get("reads_as", facts.key_type))
         return Observed(
             state=State.PRESENT,
             value=facts,

@@ -21,6 +21,7 @@ from edgecerts.desired.graph import Graph
 from edgecerts.errors import ExitCode, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.inventory import Inventory
+from edgecerts.observed.seen import SeenFiles
 from edgecerts.plan.model import Action, HazardCode
 from edgecerts.plan.options import PlanOptions
 from edgecerts.report.plan_json import render_plan_json
@@ -157,9 +158,9 @@ class Once:
         self._overtaken: Callable[[Inventory], Inventory] | None = overtaken
         monkeypatch.setattr("edgecerts.apply.run.scan", self)
 
-    def __call__(self, graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
+    def __call__(self, graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles) -> Inventory:
         overtaken, self._overtaken = self._overtaken, None
-        found = self._scan(graph, output, manifest_folder=manifest_folder)
+        found = self._scan(graph, output, manifest_folder=manifest_folder, seen=seen)
         return found if overtaken is None else overtaken(found)
 
 

@@ -23,6 +23,7 @@ NEEDED: dict[Sync, tuple[Scenario, str]] = {
     Sync.STAGED_FILE: (RENEWAL, "a damaged file"),
     Sync.STAGED_FOLDER: (REKEY, "is lost"),
     Sync.STAGING: (REKEY, "is lost"),
+    Sync.STAGED_GROUP: (REKEY.synced_at_once(), "is lost"),
     Sync.LOG: (RENEWAL, "not in the log"),
     Sync.LOG_FILE: (RENEWAL, "not in the log"),
     Sync.JOURNAL: (REKEY, "cannot be read"),

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from edgecerts.apply import issuing
+from edgecerts.apply import issuing, key_maker
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.errors import InvalidCertificateError
 from tests.conftest import NOW, SMALL, Project
@@ -136,7 +136,7 @@ def test_threat_a_traceback_with_a_secret(project: Project, monkeypatch: pytest.
         secret = PASSWORD
         raise RuntimeError(secret)
 
-    monkeypatch.setattr(issuing, "generate_private_key", broken)
+    monkeypatch.setattr(key_maker, "generate_private_key", broken)
     project.write(SMALL)
     for options in ((), ("--debug",)):
         result = project.run("apply", *options)

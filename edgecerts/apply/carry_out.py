@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from edgecerts.apply.in_place import narrow_permissions, prune
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
+from edgecerts.apply.key_maker import is_slow
 from edgecerts.apply.log_file import append_lines
 from edgecerts.apply.new_key_files import NewKeyFiles
 from edgecerts.apply.output_folder import OutputFolder, reporting
@@ -19,8 +20,11 @@ from edgecerts.plan.model import Action, Change, Plan
 
 OnProgress = Callable[[int, int], None]
 
-_GROUP = 64
-"""How many identities share a commit: more would be faster, and lose more work to a power cut."""
+_GROUP = 512
+"""How many identities share a commit: more would be hardly faster, and lose more work to a power cut ..."""
+
+_SLOW = 8
+"""... for which one with a key that takes long to make counts as so many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +62,21 @@ def build_groups(plan: Plan) -> Iterator[list[Unit]]:
     if "ca" in rest:
         yield [Unit(identity="ca", changes=tuple(rest.pop("ca")))]
     units = [Unit(identity=identity, changes=tuple(changes)) for identity, changes in rest.items()]
-    for begin in range(0, len(units), _GROUP):
-        yield units[begin : begin + _GROUP]
+    group: list[Unit] = []
+    weight = 0
+    for unit in units:
+        group.append(unit)
+        weight += _SLOW if any(map(_makes_slow_key, unit.changes)) else 1
+        if weight >= _GROUP:
+            yield group
+            group, weight = [], 0
+    yield group
+
+
+def _makes_slow_key(change: Change) -> bool:
+    artifact = change.artifact
+    made = change.action in (Action.CREATE, Action.REKEY)
+    return made and isinstance(artifact, PrivateKeyArtifact) and is_slow(artifact.key_type)
 
 
 def _is_encrypted(change: Change) -> bool:
@@ -93,12 +110,15 @@ class Worker:
         total = len(plan.pending)
         for group in build_groups(plan):
             if group:
-                self._carry_out_group(group, total)
+                with self.folder.holding():
+                    self._carry_out_group(group, total)
         return self.outcomes
 
     def _carry_out_group(self, units: Sequence[Unit], total: int) -> None:
         now = self.workshop.now
-        transaction = Transaction(self.folder, log=f"{LOG_FOLDER}/{now:%Y}.jsonl", stamp=stamp_of(now))
+        transaction = Transaction(
+            self.folder, log=f"{LOG_FOLDER}/{now:%Y}.jsonl", stamp=stamp_of(now), expected=len(units)
+        )
         staged: list[tuple[Unit, str]] = []
         is_committing = False
         try:

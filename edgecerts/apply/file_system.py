@@ -9,6 +9,9 @@ import enum
 import errno
 import fcntl
 import os
+import platform
+import re
+import sys
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -17,6 +20,9 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _RENAME_EXCHANGE = 2
+_FIRST = 1 << 14
+"""What is asked for at first: more than a key or certificate has, and little enough to cost nothing."""
+
 _CHUNK = 1 << 20
 
 
@@ -29,6 +35,7 @@ class Sync(enum.StrEnum):
     STAGED_FILE = "the content of a staged file, or of a key that goes elsewhere"
     STAGED_FOLDER = "the names in a staged folder"
     STAGING = "the names of what is staged"
+    STAGED_GROUP = "all of that at once, where many identities are staged"
     LOG = "the lines of the log"
     LOG_FILE = "the name of a new file of the log"
     JOURNAL = "the content of the journal"
@@ -84,10 +91,13 @@ class FileSystem:
 
     def read(self, descriptor: int, offset: int = 0) -> bytes:
         """All that a file holds from an offset on."""
-        parts = []
-        while part := os.pread(descriptor, _CHUNK, offset):
+        parts, wanted = [], _FIRST
+        while part := os.pread(descriptor, wanted, offset):
             parts.append(part)
             offset += len(part)
+            if len(part) < wanted:
+                break
+            wanted = _CHUNK
         return b"".join(parts)
 
     def write(self, descriptor: int, content: bytes) -> None:
@@ -108,6 +118,11 @@ class FileSystem:
         """Returns when a file's content, or a folder's names, are on the disk."""
         del purpose
         os.fsync(descriptor)
+
+    @property
+    def can_sync_all(self) -> bool:
+        """Whether `sync_all` is there, is one call, and tells what could not be written: syncfs(2) since Linux 5.8."""
+        return _tells_errors(platform.release()) and hasattr(ctypes.CDLL(None), "syncfs")
 
     def sync_all(self, descriptor: int, purpose: Sync) -> None:
         """Returns when everything that was ever done to the file system of an open folder is on the disk."""
@@ -160,3 +175,8 @@ class FileSystem:
     def lock(self, descriptor: int) -> None:
         """Takes the kernel's lock on a file, or raises BlockingIOError."""
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _tells_errors(release: str) -> bool:
+    numbers = [int(number) for number in re.findall("[0-9]+", release)[:2]]
+    return sys.platform == "linux" and numbers >= [5, 8]

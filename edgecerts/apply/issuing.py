@@ -7,6 +7,7 @@ from datetime import datetime
 from cryptography import x509
 
 from edgecerts import __version__
+from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.apply.key_ring import KeyRing
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
@@ -22,8 +23,7 @@ from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
-from edgecerts.pki.private_keys import PrivateKey, encode_new_key, generate_private_key, spki_sha256
-from edgecerts.pki.x509_names import name_text
+from edgecerts.pki.private_keys import PrivateKey, encode_new_key, spki_sha256
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
@@ -44,6 +44,7 @@ class Workshop:
         requests: the path of each identity's certificate request, by identity.
         now: the run's one moment, in UTC.
         job: who runs this, for the issuance log.
+        maker: makes new private keys.
     """
 
     inventory: Inventory
@@ -52,7 +53,9 @@ class Workshop:
     requests: Mapping[str, str]
     now: datetime
     job: str
+    maker: KeyMaker = field(default_factory=KeyMaker)
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
+    _issuer_keys: dict[Address, tuple[PrivateKey, str]] = field(default_factory=dict, repr=False)
     _serials: set[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +86,7 @@ class Workshop:
     def _make_private_key(self, artifact: PrivateKeyArtifact, action: Action) -> bytes:
         address = str(artifact.address)
         made = action in (Action.CREATE, Action.REKEY)
-        key = generate_private_key(artifact.key_type) if made else self.keys.opened[address]
+        key = self.maker.make(artifact) if made else self.keys.opened[address]
         password = self.keys.passwords.get(address)
         if artifact.password is not None and password is None:
             raise InvalidKeyError(f"no password was fetched for {artifact.path}")
@@ -118,7 +121,7 @@ class Workshop:
         entry = self._log_entry(
             facts,
             change.address,
-            issuer_key=spki_sha256(issuer_key.public_key()),
+            issuer_key=self._digest_of(artifact.issuer, issuer_key),
             action=change.action.value,
             reasons=tuple(reason.code for reason in change.reasons),
             issued_at=self.now,
@@ -129,6 +132,12 @@ class Workshop:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
         return Made(content=encode_certificates(certificate), log_lines=format_log_entry(entry).encode("utf-8"))
+
+    def _digest_of(self, issuer: Address, key: PrivateKey) -> str:
+        known = self._issuer_keys.get(issuer)
+        if known is None or known[0] is not key:
+            self._issuer_keys[issuer] = known = key, spki_sha256(key.public_key())
+        return known[1]
 
     def _make_trust(self, artifact: TrustArtifact) -> bytes:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)
@@ -192,7 +201,7 @@ class Workshop:
             serial=facts.serial,
             address=str(address),
             issuer_key=issuer_key,
-            subject=name_text(facts.certificate.subject),
+            subject=facts.subject_text,
             not_before=rfc3339(facts.not_before),
             not_after=rfc3339(facts.not_after),
             spki_sha256=facts.spki_sha256,

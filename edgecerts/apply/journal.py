@@ -11,7 +11,7 @@ import json
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import OutputFolder
@@ -68,14 +68,15 @@ def write_journal(folder: OutputFolder, journal: Journal) -> None:
         OSError: it may or may not be found.
     """
     system = folder.system
-    document = {"format_version": FORMAT_VERSION, **asdict(journal)}
+    units = [{"folder": unit.folder, "staged": unit.staged, "files": dict(unit.files)} for unit in journal.units]
+    document = {"format_version": FORMAT_VERSION, "log": journal.log, "lines": journal.lines, "units": units}
     with folder.folder(LOCAL_FOLDER) as local:
         with contextlib.suppress(FileNotFoundError):
             system.unlink(_UNFINISHED, local)
         descriptor = system.create(_UNFINISHED, local, PRIVATE_KEY_MODE)
         try:
             folder.hand_over(descriptor)
-            system.write(descriptor, json.dumps(document, indent=1).encode("utf-8"))
+            system.write(descriptor, json.dumps(document).encode("utf-8"))
             system.sync(descriptor, Sync.JOURNAL)
         finally:
             system.close(descriptor)

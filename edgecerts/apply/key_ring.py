@@ -81,6 +81,7 @@ def _fetch_secrets(
     """
     authority = inventory.certificates[graph.authorities[0].certificate.path]
     fetched_keys = {need.address for need in plan.needs if isinstance(need.source, PrivateKeySource)}
+    new_keys = frozenset(plan.new_keys)
     passwords: dict[str, Secret] = {}
     fetched: dict[str, Secret] = {}
     missing: list[SecretError] = []
@@ -90,7 +91,7 @@ def _fetch_secrets(
                 fetched[str(need.address)] = sources.fetch_key(need.source)
             elif need.source is not None:
                 there = inventory.private_keys[need.path].encrypted or need.address in fetched_keys
-                new = need.path in plan.new_keys or not there
+                new = need.path in new_keys or not there
                 passwords[str(need.address)] = sources.fetch(need.source, need.address, new=new)
         except SecretError as error:
             if isinstance(need.source, PrivateKeySource) and authority.state is State.ABSENT:

@@ -7,6 +7,7 @@ symbolic link below it is followed.
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,9 @@ _HINTS: Mapping[int, str] = {
     errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
     errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
 }
+
+_HOLDABLE = re.compile(f"brokers|clients|{re.escape(LOCAL_FOLDER)}(/[a-z]+(/[0-9a-f]{{16}})?)?")
+"""What many identities have above their own folders, where they are published and where they are staged."""
 
 
 class OutputFolder:
@@ -41,6 +45,23 @@ class OutputFolder:
         self._root = root
         self.system = system
         self._owner = owner
+        self._held: dict[str, int] = {}
+        self._holds = False
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Within, the folders that every identity's files go through are opened once.
+
+        None of them ever gets another name, as an identity's own folder does.
+        """
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+            held, self._held = self._held, {}
+            for descriptor in held.values():
+                self.system.close(descriptor)
 
     @contextlib.contextmanager
     def folder(self, path: str, *, mode: int = PRIVATE_FOLDER_MODE) -> Iterator[int]:
@@ -69,23 +90,32 @@ class OutputFolder:
 
     @contextlib.contextmanager
     def _walk(self, path: str, *, mode: int | None) -> Iterator[int | None]:
-        system, descriptor, steps = self.system, self._root, path.split("/") if path else []
+        way, descriptor = "", self._root
         try:
-            for step in steps:
-                inner = self._step(step, descriptor, mode)
-                if descriptor != self._root:
-                    system.close(descriptor)
+            for step in path.split("/") if path else ():
+                way = f"{way}/{step}" if way else step
+                inner = self._held.get(way) or self._step(step, descriptor, mode)
+                self._leave(descriptor)
                 descriptor = self._root if inner is None else inner
                 if inner is None:
                     yield None
                     return
-                if steps[0] == LOCAL_FOLDER:
-                    # Whoever may write here could exchange a key before it gets its name.
-                    self.make_private(descriptor)
+                if way not in self._held:
+                    self._arrive(way, inner)
             yield descriptor
         finally:
-            if descriptor != self._root:
-                system.close(descriptor)
+            self._leave(descriptor)
+
+    def _arrive(self, way: str, descriptor: int) -> None:
+        if way.partition("/")[0] == LOCAL_FOLDER:
+            # Whoever may write here could exchange a key before it gets its name.
+            self.make_private(descriptor)
+        if self._holds and _HOLDABLE.fullmatch(way):
+            self._held[way] = descriptor
+
+    def _leave(self, descriptor: int) -> None:
+        if descriptor != self._root and descriptor not in self._held.values():
+            self.system.close(descriptor)
 
     def _step(self, name: str, parent: int, mode: int | None) -> int | None:
         try:
@@ -126,9 +156,9 @@ class OutputFolder:
         """Says on disk where the local folder is, also where a run made it that was killed before it could."""
         self.system.sync(self._root, Sync.PLACE)
 
-    def sync_all(self) -> None:
+    def sync_all(self, purpose: Sync) -> None:
         """Returns when everything that was ever done here is on the disk."""
-        self.system.sync_all(self._root, Sync.EARLIER)
+        self.system.sync_all(self._root, purpose)
 
     def make_private(self, folder: int) -> None:
         """A private key's folder is as private as the key, also one that somebody made before."""
@@ -219,11 +249,19 @@ def _sync_place(parent: Path, system: FileSystem) -> None:
             system.close(descriptor)
 
 
-@contextlib.contextmanager
-def reporting(path: str) -> Iterator[None]:
-    """Turns the system's errors into ours, with the file's name."""
-    try:
-        yield
-    except OSError as error:
-        problem = error.strerror or os.strerror(error.errno or 0)
-        raise StorageError(f"{path} cannot be written: {problem}", hint=_HINTS.get(error.errno or 0)) from error
+class reporting:  # noqa: N801 (used as a function is)
+    """Turns the system's errors into ours, with the file's name. A class, because there are many for each identity."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            problem = error.strerror or os.strerror(error.errno or 0)
+            hint = _HINTS.get(error.errno or 0)
+            raise StorageError(f"{self._path} cannot be written: {problem}", hint=hint) from error

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, read_journal, remove_journal
 from edgecerts.apply.log_file import append_missing
 from edgecerts.apply.output_folder import OutputFolder, reporting
@@ -31,7 +32,7 @@ def recover(folder: OutputFolder, *, was_killed: bool, stamp: str) -> tuple[str,
         journal = read_journal(folder)
         if was_killed or journal is not None or _has_staged(folder):
             # It can be seen, and the disk may not have it yet. What is built on it would outlive it in a power cut.
-            folder.sync_all()
+            folder.sync_all(Sync.EARLIER)
     if journal is not None:
         with _explaining():
             _finish(folder, journal, stamp)

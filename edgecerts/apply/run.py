@@ -1,6 +1,7 @@
 """One `apply` from plan to report: lock, plan again, fetch secrets, write, look again."""
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
+from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.apply.key_ring import KeyRing, gather_keys
 from edgecerts.apply.lock import locked
 from edgecerts.apply.new_key_files import NewKeyFiles
@@ -28,6 +30,7 @@ from edgecerts.errors import EdgecertsError, RefusedError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
+from edgecerts.observed.seen import SeenFiles
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.folder_checks import find_insecure_folders
@@ -85,15 +88,24 @@ class Run:
     lock_timeout: float = 0
     system: FileSystem = field(default_factory=FileSystem)
 
-    def look(self) -> tuple[Inventory, Plan]:
-        """Reads the output folder and plans."""
-        inventory = scan(self.graph, self.output, manifest_folder=self.manifest_folder)
+    @functools.cached_property
+    def seen(self) -> SeenFiles:
+        """What this run has read so far."""
+        return SeenFiles(self.now)
+
+    def read(self) -> Inventory:
+        """Reads what of the output folder was touched since it was read last."""
+        return scan(self.graph, self.output, manifest_folder=self.manifest_folder, seen=self.seen)
+
+    def look(self, options: PlanOptions | None = None) -> tuple[Inventory, Plan]:
+        """Reads the output folder and plans, with other options than this run's where some are given."""
+        inventory = self.read()
         plan = make_plan(
             self.graph,
             inventory,
             now=self.now,
             manifest=self.manifest,
-            options=self.options,
+            options=self.options if options is None else options,
             owners=self.owners,
         )
         return inventory, plan
@@ -123,13 +135,14 @@ def run_apply(run: Run) -> ApplyReport:
     with (
         open_output(run.output, run.system) as folder,
         locked(folder, holder=_holder(run), timeout=run.lock_timeout) as was_killed,
+        contextlib.ExitStack() as stack,
     ):
         if has_journal(run.output):
             _check_recovery(run)
         with interrupts_held():
             recovered = recover(folder, was_killed=was_killed, stamp=stamp_of(run.now))
         # What was planned without the lock still has to be true with it.
-        if prepared is None or recovered or run.look()[0] != prepared.inventory:
+        if prepared is None or recovered or run.read() != prepared.inventory:
             prepared = _prepare_locked(run)
         workshop = Workshop(
             inventory=prepared.inventory,
@@ -142,6 +155,7 @@ def run_apply(run: Run) -> ApplyReport:
             },
             now=run.now,
             job=run.job,
+            maker=stack.enter_context(KeyMaker(prepared.plan.pending)),
         )
         new_keys = prepared.new_keys
         in_folder = tuple(change for change in prepared.plan.pending if new_keys.stays(change))
@@ -203,7 +217,7 @@ def _prepare_unlocked(run: Run) -> _Prepared | None:
 
 def _is_still(run: Run, inventory: Inventory) -> bool:
     """Whether what was read is there as a whole: everything is the same when it is read again."""
-    return not inventory.interrupted and run.look()[0] == inventory
+    return not inventory.interrupted and run.read() == inventory
 
 
 def _prepare_locked(run: Run) -> _Prepared:
@@ -235,7 +249,7 @@ def _check_recovery(run: Run) -> None:
     Raises:
         RefusedError, StorageError: somebody could.
     """
-    inventory = scan(run.graph, run.output, manifest_folder=run.manifest_folder)
+    inventory = run.read()
     insecure = find_insecure_folders(inventory, run.owners) if run.owners is not None else None
     if insecure is not None and HazardCode.INSECURE_FOLDER not in run.options.allow:
         raise RefusedError(f"an interrupted apply is not finished here: {insecure.message}", hint=insecure.hint)
@@ -275,7 +289,7 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
 def _look_again(run: Run) -> tuple[Inventory, Plan]:
     """Reads the folder from disk and plans without the requests that were carried out."""
     settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
-    return replace(run, options=settled).look()
+    return run.look(settled)
 
 
 def _confirm(outcome: Outcome, settled: frozenset[str], unmanaged: frozenset[str], logged: frozenset[str]) -> Outcome:
@@ -308,7 +322,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         everything[str(change.address)] = Outcome(change=change, status=Status.REFUSED, error=hazard)
     ordered = [everything[str(change.address)] for change in plan.changes if str(change.address) in everything]
     done = [outcome.change for outcome in ordered if outcome.status is Status.DONE]
-    made = [change.artifact for change in done]
+    made, new_keys = [change.artifact for change in done], frozenset(plan.new_keys)
     root = run.graph.authorities[0]
     new_authority = any(
         change.address == root.private_key.address and change.action in (Action.CREATE, Action.REKEY) for change in done
@@ -319,7 +333,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         outcomes=tuple(ordered),
         new_authority=authority[0].spki_sha256 if authority else None,
         deliver=plan_deliveries(run.graph.end_entities, done),
-        new_keys=tuple(artifact.path for artifact in made if artifact.path in plan.new_keys),
+        new_keys=tuple(artifact.path for artifact in made if artifact.path in new_keys),
         stale=selection.stale,
         left=selection.left,
     )

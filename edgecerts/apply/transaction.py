@@ -19,6 +19,12 @@ from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, pu
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
+MANY = 8
+"""From so many identities on, everything on the file system is synced at once.
+
+That is one call in place of four for each identity. It also waits for what others wrote, so that few are synced alone.
+"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftFile:
@@ -73,12 +79,13 @@ class Transaction:
         problem: what went wrong last, if anything did.
     """
 
-    def __init__(self, folder: OutputFolder, *, log: str, stamp: str) -> None:
+    def __init__(self, folder: OutputFolder, *, log: str, stamp: str, expected: int = 1) -> None:
         """Begins one.
 
         Args:
             log: the path of the log's file.
             stamp: the run's moment, for the names of what is set aside.
+            expected: how many identities it will have.
         """
         self._folder = folder
         self._system = folder.system
@@ -91,6 +98,7 @@ class Transaction:
         self.is_finished = True
         self.problem = ""
         self._stuck = False
+        self._syncs_at_once = expected >= MANY and folder.system.can_sync_all
 
     def __len__(self) -> int:
         return len(self._staged)
@@ -106,11 +114,12 @@ class Transaction:
         try:
             with reporting(draft.folder or draft.path(draft.files[0].name)):
                 is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
-                if is_folder:
-                    self._make_staged(path)
-            for file in draft.files:
-                with reporting(draft.path(file.name)):
-                    self._write(f"{path}/{file.name}" if is_folder else path, file)
+            if is_folder:
+                self._stage_folder(draft, path)
+            else:
+                (file,) = draft.files
+                with reporting(draft.path(file.name)), self._folder.open_for(path) as (place, name):
+                    self._write(file, name, place)
         except BaseException:
             self._drop(path)
             raise
@@ -147,30 +156,36 @@ class Transaction:
         if self.is_finished:
             self._drop(self._place)
 
-    def _make_staged(self, path: str) -> None:
+    def _stage_folder(self, draft: Draft, path: str) -> None:
         """Where these folders are is said on disk once for all of them, before the commit."""
-        with self._folder.open_for(path) as (place, name):
-            self._system.close(self._folder.make_folder(name, place))
+        with contextlib.ExitStack() as stack:
+            with reporting(draft.folder), self._folder.open_for(path) as (place, name):
+                descriptor = self._folder.make_folder(name, place)
+            stack.callback(self._system.close, descriptor)
+            for file in draft.files:
+                with reporting(draft.path(file.name)):
+                    self._write(file, file.name, descriptor)
 
     def _is_absent(self, folder: str) -> bool:
         with self._folder.existing(folder) as descriptor:
             return descriptor is None
 
-    def _write(self, path: str, file: DraftFile) -> None:
+    def _write(self, file: DraftFile, name: str, folder: int) -> None:
         system = self._system
-        with self._folder.open_for(path) as (parent, name):
-            # Private from the first byte; a public file is opened to others when it is whole.
-            descriptor = system.create(name, parent, PRIVATE_KEY_MODE)
-            try:
-                system.write(descriptor, file.content)
+        # Private from the first byte; a public file is opened to others when it is whole.
+        descriptor = system.create(name, folder, PRIVATE_KEY_MODE)
+        try:
+            system.write(descriptor, file.content)
+            if stat.S_IMODE(system.status(descriptor).st_mode) != file.mode:
                 system.chmod(descriptor, file.mode)
-                self._folder.hand_over(descriptor)
+            self._folder.hand_over(descriptor)
+            if not self._syncs_at_once:
                 system.sync(descriptor, Sync.STAGED_FILE)
-                status = system.status(descriptor)
-                if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
-                    raise StorageError(f"{name} does not read back as it was written")
-            finally:
-                system.close(descriptor)
+            status = system.status(descriptor)
+            if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
+                raise StorageError(f"{name} does not read back as it was written")
+        finally:
+            system.close(descriptor)
 
     def _check_and_fill(self) -> None:
         """What the old folders hold besides comes along, so that it is never absent."""
@@ -183,7 +198,10 @@ class Transaction:
                         self._fill(staged)
             except EdgecertsError as error:
                 self._fail(staged, error)
-        if any(staged.is_folder for staged in self._staged):
+        if self._syncs_at_once:
+            with reporting(STAGING_FOLDER):
+                self._folder.sync_all(Sync.STAGED_GROUP)
+        elif any(staged.is_folder for staged in self._staged):
             with reporting(STAGING_FOLDER), self._folder.folder(self._place) as place:
                 self._system.sync(place, Sync.STAGING)
 
@@ -204,7 +222,8 @@ class Transaction:
                     for name in system.names(live):
                         if name not in names:
                             self._bring_along(name, live, new)
-            system.sync(new, Sync.STAGED_FOLDER)
+            if not self._syncs_at_once:
+                system.sync(new, Sync.STAGED_FOLDER)
 
     def _bring_along(self, name: str, live: int, new: int) -> None:
         """A second name for a file that stays. What can have only one, such as a folder, follows after the exchange."""

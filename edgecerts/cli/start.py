@@ -12,6 +12,7 @@ def main() -> None:
     code = 130
     try:
         _end_like_ctrl_c()
+        _keep_garbage()
         from edgecerts.cli.app import app
         from edgecerts.cli.exits import run
 
@@ -36,9 +37,23 @@ def _end_like_ctrl_c() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+def _keep_garbage() -> None:
+    """A fleet is millions of objects, all of which are in use until the end.
+
+    Looking for those that only refer to each other took a third of the time that a plan of 10,000 takes, and found next
+    to none. What nobody refers to goes at once.
+    """
+    import gc
+
+    gc.disable()
+
+
 def _end_undisturbed() -> None:
-    """All is done and said: what comes now would only spoil the exit code."""
+    """All is done and said: what comes now would only spoil the exit code, or look for garbage one last time."""
+    import gc
     import signal
+
+    gc.freeze()
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):

@@ -1,41 +1,25 @@
-"""The keywords of JSON Schema, for nodes instead of for numbers, dates and booleans.
+"""The keywords of JSON Schema, for nodes instead of for numbers, dates and booleans."""
 
-Imported only where a manifest is read: jsonschema takes longer to import than a thousand entries take to read.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 from jsonschema import Draft7Validator, ValidationError
 
-from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence
+from edgecerts.manifest.fitting import is_of_type
+from edgecerts.manifest.nodes import Mapping, Node, Sequence
 
 Errors = Iterator[ValidationError]
 
-_KINDS: dict[str, Callable[[Node], bool]] = {
-    "object": lambda node: isinstance(node, Mapping),
-    "array": lambda node: isinstance(node, Sequence),
-    "null": lambda node: isinstance(node, Scalar) and node.is_null,
-    "string": lambda node: isinstance(node, Scalar) and not node.is_null,
-    "boolean": lambda node: isinstance(node, Scalar) and node.plain and (node in TRUE or node in FALSE),
-    "integer": lambda node: isinstance(node, Scalar) and node.plain and node.isascii() and node.isdigit(),
-    "number": lambda _: False,  # wherever the schema allows a number, it allows text
-}
-
-
-def _is_of_type(node: Node, types: str | list[str]) -> bool:
-    return any(_KINDS[name](node) for name in ([types] if isinstance(types, str) else types))
-
 
 def _check_type(_validator: Any, types: str | list[str], node: Node, _schema: Any) -> Errors:
-    if not _is_of_type(node, types):
+    if not is_of_type(node, types):
         yield ValidationError("")
 
 
 def _check_below(validator: Any, node: Node, schema: dict[str, Any], step: str | int) -> Errors:
     # Most nodes are scalars of which only the type is said, and going down costs ten times as much as looking.
-    if len(schema) != 1 or "type" not in schema or not _is_of_type(node, schema["type"]):
+    if len(schema) != 1 or "type" not in schema or not is_of_type(node, schema["type"]):
         yield from validator.descend(node, schema, path=step)
 
 
@@ -71,7 +55,7 @@ def _check_additional(validator: Any, rule: Any, node: Node, schema: dict[str, A
 
 def _check_enum(_validator: Any, choices: list[Any], node: Node, schema: dict[str, Any]) -> Errors:
     # One node violates one keyword: what is of the wrong type is not compared as well.
-    if _is_of_type(node, schema["type"]) and not any(node == str(choice) for choice in choices):
+    if is_of_type(node, schema["type"]) and not any(node == str(choice) for choice in choices):
         yield ValidationError("")
 
 
@@ -95,6 +79,3 @@ NodeValidator: Any = jsonschema.validators.create(
     type_checker=Draft7Validator.TYPE_CHECKER,
 )
 """A Draft 7 validator of nodes; the message of an error is the key that is missing or unknown, or empty."""
-
-KEYWORDS = tuple(_CHECKS)
-"""What is taken from a schema; the other keywords are for editors."""

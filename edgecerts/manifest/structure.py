@@ -4,14 +4,13 @@ The JSON Schema that editors use decides. Its patterns and limits are left to th
 says more about each; the messages are not its own either.
 """
 
-import functools
 import json
 from collections.abc import Iterable
 from typing import Any
 
+from edgecerts.manifest.fitting import KEYWORDS, fits
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.nodes import Mapping
-from edgecerts.manifest.structure_words import StructureWords, Violation
 from edgecerts.schemas import schema_text
 
 
@@ -22,25 +21,12 @@ def check_structure(root: Mapping, mistakes: Mistakes) -> None:
         root: the tree. What does not fit is taken out of it, so that the rest can be read without asking again.
         mistakes: where mistakes are noted.
     """
-    from edgecerts.manifest.keywords import KEYWORDS, NodeValidator
-
     schema = _reduced(json.loads(schema_text("pki")), KEYWORDS)
-    violations = [
-        Violation(
-            keyword=error.validator,
-            path=tuple(error.absolute_path),
-            node=error.instance,
-            schema=error.schema,
-            key=error.message,
-        )
-        for error in NodeValidator(schema).iter_errors(root)
-    ]
-    words = StructureWords(schema)
-    for violation in violations:
-        words.note(violation, mistakes)
-    # Backwards, because taking an item out of a list moves those behind it.
-    for violation in reversed(violations):
-        _take_out(root, violation)
+    if not fits(root, schema):
+        # The words for violations, and jsonschema, which finds them all: few manifests need either.
+        from edgecerts.manifest.violations import note_violations
+
+        note_violations(root, schema, mistakes)
 
 
 def _reduced(schema: dict[str, Any], keywords: Iterable[str]) -> dict[str, Any]:
@@ -62,20 +48,3 @@ def _reduced(schema: dict[str, Any], keywords: Iterable[str]) -> dict[str, Any]:
 
     result: dict[str, Any] = reduce(schema)
     return result
-
-
-def _take_out(root: Mapping, violation: Violation) -> None:
-    """Removes what violates the schema; what contains it is never removed, for a violation is noted once."""
-    if violation.keyword == "additionalProperties":
-        del violation.node[violation.key]
-        violation.node.incomplete = True
-    elif violation.path and violation.keyword != "required":
-        *way, last = violation.path
-        above: Any = functools.reduce(_step, way, root)
-        del above[last]
-        if isinstance(above, Mapping):
-            above.incomplete = True
-
-
-def _step(node: Any, step: str | int) -> Any:
-    return node[step]

@@ -15,9 +15,9 @@ halves of surrogate pairs."""
 # YAML 1.2 §5.1 allows more than this: U+0085, U+2028 and U+2029 are left out because YAML 1.1 parsers count them as
 # ends of line, which makes positions differ from an editor's; the embedding and override marks of bidirectional text
 # because with them a reviewer sees another manifest than the one that is read.
-_REFUSED = re.compile(
-    "[^\t\n\r -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_REFUSED = "[^\t\n\r -~\xa0-\u2027\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+# The same for ASCII, because the other takes longer to compile than most manifests take to read.
+_REFUSED_ASCII = "[^\t\n\r -~]"
 _LINE_END = re.compile("\r\n|\r|\n")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _UTF8_MARK = b"\xef\xbb\xbf"
@@ -56,7 +56,7 @@ def decode(data: bytes, mistakes: Mistakes, *, what: str = "manifest", limit: in
             f"the byte 0x{data[error.start]:02x} is not UTF-8",
             f"save the {what} as UTF-8",
         )
-    refused = _REFUSED.search(text)
+    refused = re.search(_REFUSED_ASCII if text.isascii() else _REFUSED, text)
     if refused:
         mistakes.stop(
             _position(text[: refused.start()]),

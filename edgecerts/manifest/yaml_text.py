@@ -14,7 +14,6 @@ import yaml
 from edgecerts.manifest.mistakes import Mistakes, cut
 from edgecerts.manifest.model import Mark
 from edgecerts.manifest.nodes import Mapping, Node, Scalar, Sequence
-from edgecerts.manifest.syntax import SyntaxMistake, explain
 from edgecerts.manifest.text import CONTROL_CHARACTERS
 
 MAX_DEPTH = 32
@@ -42,7 +41,9 @@ def load_tree(text: str, mistakes: Mistakes) -> Mapping:
             builder.take(event)
     except (yaml.YAMLError, ValueError) as error:
         # A ValueError: PyYAML without libyaml turns escapes into characters, and numbers of versions, unchecked.
-        mistake: SyntaxMistake = explain(error, text)
+        from edgecerts.manifest.syntax import explain
+
+        mistake = explain(error, text)
         mistakes.stop(mistake.mark, mistake.message, mistake.hint)
     return builder.result()
 

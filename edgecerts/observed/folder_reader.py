@@ -129,6 +129,17 @@ class OpenFolder:
             os.close(descriptor)
         return FoundFile(data=data, folder_mode=self.mode, status=found)
 
+    def status_of(self, name: str) -> os.stat_result | None:
+        """What the system says of a file in it that can be opened; None where it cannot."""
+        try:
+            descriptor = os.open(name, _FILE, dir_fd=self._descriptor)
+        except OSError:
+            return None
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+
     def names(self) -> list[str]:
         """The sorted names in it.
 
@@ -283,13 +294,18 @@ def read_folder(parent: OpenFolder, name: str, read: Callable[[OpenFolder | None
 
 
 def _read_all(descriptor: int, size: int, limit: int) -> bytes:
-    """All of a file that has not more bytes than the limit; its size is what one read will probably give."""
+    """All of a plain file that has not more bytes than the limit; its size is what one read will probably give."""
     parts: list[bytes] = []
-    left = limit + 1
+    left, wanted = limit + 1, min(size, limit) + 1
     try:
-        while left > 0 and (part := os.read(descriptor, min(max(size + 1, _CHUNK), left))):
+        while left > 0:
+            part = os.read(descriptor, min(wanted, left))
             parts.append(part)
             left -= len(part)
+            # A plain file gives less than was asked for at its end, and only there (POSIX, read).
+            if len(part) < wanted:
+                break
+            wanted = _CHUNK
     except OSError as error:
         raise NotReadableError(str(error.strerror)) from error
     if left <= 0:

@@ -3,8 +3,8 @@
 import functools
 import os
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from posixpath import basename, dirname
 
 from edgecerts.desired.graph import Graph
 from edgecerts.observed.files import observe, observe_key
@@ -35,9 +35,12 @@ def scan_leftovers(
     leftovers: list[Leftover] = []
     unreadable: dict[str, str] = {}
     own = OwnFiles(reader)
-    paths = [identity.folder for identity in graph.identities]
+    ours: defaultdict[str, set[str]] = defaultdict(set)
+    for identity in graph.identities:
+        place, _, name = identity.folder.rpartition("/")
+        ours[place].add(name)
     for parent in _OUR_NAMES:
-        names = frozenset(basename(path) for path in paths if dirname(path) == parent)
+        names = frozenset(ours[parent])
         try:
             with reader.open_folder(parent) as folder:
                 if folder is not None:
@@ -54,9 +57,11 @@ def _other_names(folder: OpenFolder, ours: Set[str], managed: Set[FileId]) -> It
     Some file systems take `MyEACM` and `myeacm`, or two ways to write an accented letter, for the same name, and list
     it as it was first written. That folder is the entry's, and deleting it would delete what is in use.
     """
-    by_folded = {_fold(name): name for name in ours}
+    by_folded: dict[str, str] = {}
     for name in folder.names():
         found = folder.look(name) if name not in ours else None
+        if found is not None and not by_folded:
+            by_folded = {_fold(name): name for name in ours}
         if found is None or (found.st_dev, found.st_ino) in managed:
             continue
         # Its folder may have been exchanged since it was read.

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import dirname
 
 from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, Graph, Identity
 from edgecerts.observed.file_systems import keeps_modes
@@ -17,19 +17,21 @@ from edgecerts.observed.inventory import FolderFacts, Inventory, Observed, State
 from edgecerts.observed.leftovers import scan_leftovers
 from edgecerts.observed.log_scan import FoundLog, scan_log
 from edgecerts.observed.requests import scan_requests
+from edgecerts.observed.seen import SeenFiles
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts
 
 Parse = Callable[[bytes], tuple[CertificateFacts, ...]]
 
 
-def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
+def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles | None = None) -> Inventory:
     """Reads every file of the graph.
 
     Args:
         graph: what should exist.
         output: the output folder; it need not exist.
         manifest_folder: what the paths of `ca.also_trust` and of requests are relative to.
+        seen: what the same run read before; None reads everything.
 
     Returns:
         a value for each artifact. Nothing that lies in the folder makes this raise.
@@ -43,7 +45,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path) -> Inventory:
     places: set[FileId] = set()
     keys: dict[str, Observed[KeyFacts]] = {}
     certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
-    for files in _scan_identities(reader, graph):
+    for files in _scan_identities(reader, graph, seen):
         keys |= files.private_keys
         certificates |= files.certificates
         folders += files.folders
@@ -91,7 +93,7 @@ def scan_history(output: Path, path: str) -> tuple[FoundLog, Observed[tuple[Cert
     reader.check_root()
     try:
         with reader.open_folder(dirname(path)) as folder:
-            found = observe(folder, basename(path), parse_certificates)
+            found = observe(folder, _name(path), parse_certificates)
     except NotReadableError as error:
         found = Observed(state=State.UNREADABLE, problem=error.problem)
     return scan_log(reader), found
@@ -124,6 +126,10 @@ def _scan_common_folders(reader: FolderReader, graph: Graph) -> tuple[list[Folde
     return facts, keeps
 
 
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
 def _facts(path: str, folder: OpenFolder | None) -> tuple[FolderFacts, ...]:
     return (FolderFacts(path=path, mode=folder.mode, owner=folder.status.st_uid),) if folder is not None else ()
 
@@ -132,30 +138,32 @@ def _without_modes(found: Observed[KeyFacts]) -> Observed[KeyFacts]:
     return replace(found, mode=None, folder_mode=None)
 
 
-def _scan_identities(reader: FolderReader, graph: Graph) -> Iterator[_IdentityFiles]:
+def _scan_identities(reader: FolderReader, graph: Graph, seen: SeenFiles | None) -> Iterator[_IdentityFiles]:
     """Each identity's files, from one folder that is opened once."""
     # Every identity has a copy of the same ca.pem.
     parse_copies = functools.cache(parse_certificates)
     own = OwnFiles(reader)
-    for parent, group in itertools.groupby(graph.identities, key=lambda identity: dirname(identity.folder)):
+    for parent, group in itertools.groupby(graph.identities, key=lambda identity: identity.folder.rpartition("/")[0]):
         identities = tuple(group)
         try:
             with reader.open_folder(parent) as folder:
                 for identity in identities:
-                    yield _scan_identity(folder, identity, parse_copies, own)
+                    yield _scan_identity(folder, identity, parse_copies, own, seen)
         except NotReadableError as error:
             yield from (_unreadable(identity, error) for identity in identities)
 
 
-def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles) -> _IdentityFiles:
+def _scan_identity(
+    parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles, seen: SeenFiles | None
+) -> _IdentityFiles:
     def read(folder: OpenFolder | None) -> _IdentityFiles:
         certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
-        certificates = {certificate: observe(folder, basename(certificate), parse_certificates)}
+        certificates = {certificate: observe(folder, _name(certificate), parse_certificates, seen)}
         if trust is not None:
-            certificates[trust] = observe(folder, basename(trust), parse_copies)
+            certificates[trust] = observe(folder, _name(trust), parse_copies, seen)
         key = identity.private_key.path
         return _IdentityFiles(
-            private_keys={key: observe_key(folder, basename(key), own)},
+            private_keys={key: observe_key(folder, _name(key), own, seen)},
             certificates=certificates,
             folders=_facts(identity.folder, folder),
             place=folder.id if folder is not None else None,
@@ -164,7 +172,7 @@ def _scan_identity(parent: OpenFolder | None, identity: Identity, parse_copies: 
     if parent is None:
         return read(None)
     try:
-        return read_folder(parent, basename(identity.folder), read)
+        return read_folder(parent, _name(identity.folder), read)
     except NotReadableError as error:
         return _unreadable(identity, error)
 

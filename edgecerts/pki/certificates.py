@@ -1,5 +1,6 @@
 """Issuing certificates by the profile of RFC 5280, and checking each before anybody uses it."""
 
+import functools
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgecerts.errors import InvalidCertificateError
+from edgecerts.pki.certificate_parts import split_signature
 from edgecerts.pki.names import AltName, Subject
 from edgecerts.pki.private_keys import PrivateKey
 from edgecerts.pki.profiles import Usage
@@ -100,7 +102,7 @@ def issue_certificate(
         .not_valid_before(period.not_before)
         .not_valid_after(period.not_after)
         .add_extension(x509.BasicConstraints(ca=spec.is_ca, path_length=None), critical=True)
-        .add_extension(_key_usage(spec, public_key), critical=True)
+        .add_extension(_key_usage(is_ca=spec.is_ca, is_rsa=isinstance(public_key, rsa.RSAPublicKey)), critical=True)
     )
     if spec.usages:
         oids = [USAGE_OIDS[usage] for usage in Usage if usage in spec.usages]
@@ -150,18 +152,19 @@ def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SH
     return hashes.SHA256()
 
 
-def _key_usage(spec: CertificateSpec, public_key: PublicKey) -> x509.KeyUsage:
+@functools.cache
+def _key_usage(*, is_ca: bool, is_rsa: bool) -> x509.KeyUsage:
     """RFC 5280 §4.2.1.3: an authority signs certificates and CRLs; an end entity signs, and with RSA also gets
     session keys sent (TLS 1.2's RSA key exchange, which some devices still use).
     """
     return x509.KeyUsage(
-        digital_signature=not spec.is_ca,
+        digital_signature=not is_ca,
         content_commitment=False,
-        key_encipherment=not spec.is_ca and isinstance(public_key, rsa.RSAPublicKey),
+        key_encipherment=not is_ca and is_rsa,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=spec.is_ca,
-        crl_sign=spec.is_ca,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
         encipher_only=False,
         decipher_only=False,
     )
@@ -232,19 +235,27 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 def is_signed_by_key(certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
     """Whether the certificate carries a signature of this key. Says nothing about names, dates or usages."""
-    signature, signed = certificate.signature, certificate.tbs_certificate_bytes
-    unused_bits = certificate.public_bytes(serialization.Encoding.DER)[-len(signature) - 1]
+    return _is_signed(certificate.public_bytes(serialization.Encoding.DER), certificate, public_key)
+
+
+def is_encoding_signed_by_key(der: bytes, public_key: PublicKeyTypes) -> bool:
+    """The same for a certificate in DER that the library has accepted before."""
+    return _is_signed(der, x509.load_der_x509_certificate(der), public_key)
+
+
+def _is_signed(der: bytes, certificate: x509.Certificate, public_key: PublicKeyTypes) -> bool:
+    signed, signature, unused_bits = split_signature(der)
     if unused_bits:
         # A signature is whole octets (RFC 5280 4.1.1.3). OpenSSL refuses others; the library drops the count.
         return False
     try:
         algorithm = certificate.signature_hash_algorithm
-        if isinstance(public_key, ed25519.Ed25519PublicKey):
+        if algorithm is not None and isinstance(public_key, ec.EllipticCurvePublicKey):
+            public_key.verify(signature, signed, ec.ECDSA(algorithm))
+        elif isinstance(public_key, ed25519.Ed25519PublicKey):
             public_key.verify(signature, signed)
         elif algorithm is None:
             return False
-        elif isinstance(public_key, ec.EllipticCurvePublicKey):
-            public_key.verify(signature, signed, ec.ECDSA(algorithm))
         elif isinstance(public_key, rsa.RSAPublicKey):
             scheme = certificate.signature_algorithm_parameters
             if not isinstance(scheme, padding.AsymmetricPadding):

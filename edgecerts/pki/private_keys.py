@@ -32,14 +32,19 @@ class KeyFacts:
     Attributes:
         key_type: a `KeyType` value, or another algorithm's name such as `rsa-1024`.
         spki_sha256: SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal.
-        public_key: the public key itself.
+        spki: the subjectPublicKeyInfo itself.
     """
 
     key_type: str
     spki_sha256: str
-    public_key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey = field(
-        repr=False, compare=False
-    )
+    spki: bytes = field(repr=False, compare=False)
+
+    @property
+    def public_key(self) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey:
+        """The public key itself, read anew each time: what the library keeps of one would fill the memory."""
+        key = serialization.load_der_public_key(self.spki)
+        assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # noqa: S101 (as it was made)
+        return key
 
 
 def generate_private_key(key_type: KeyType) -> PrivateKey:
@@ -81,8 +86,7 @@ def is_encrypted(pem: bytes) -> bool:
     Raises:
         InvalidKeyError: the file does not hold exactly one private key.
     """
-    label, block = _single_block(pem)
-    return label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block
+    return _is_encrypted(*_single_block(pem))
 
 
 def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = False) -> PrivateKey:
@@ -97,17 +101,18 @@ def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = Fal
         InvalidKeyError: it is damaged, is not one private key, or is of a kind that edgecerts does not use.
         WrongPasswordError: the password does not open it, or it needs one and got none.
     """
-    block = _single_block(pem)[1]
-    if is_encrypted(pem) and password is None:
+    label, block = _single_block(pem)
+    encrypted = _is_encrypted(label, block)
+    if encrypted and password is None:
         raise WrongPasswordError("the private key is encrypted and no password was given")
     try:
         key = serialization.load_pem_private_key(
-            block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=not validate
+            block, password if encrypted else None, unsafe_skip_rsa_key_validation=not validate
         )
     except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         # Damage inside an encrypted key looks the same as a wrong password; parameters of its encryption that OpenSSL
         # refuses are an internal error to the library.
-        if is_encrypted(pem):
+        if encrypted:
             raise WrongPasswordError("the password does not open the private key") from error
         raise InvalidKeyError("the private key is damaged") from error
     if not isinstance(key, PrivateKey):
@@ -126,17 +131,22 @@ def read_key_facts(pem: bytes) -> KeyFacts:
 
 def describe_key(key: PrivateKey) -> KeyFacts:
     """Describes a private key that was opened."""
-    public_key = key.public_key()
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
+    return describe_public_key(key.public_key())
+
+
+def describe_public_key(public_key: PublicKeyTypes) -> KeyFacts:
+    """Describes the public half of a private key that is of a kind that is used here."""
+    spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=hashlib.sha256(spki).hexdigest(), spki=spki)
 
 
 def key_type_name(public_key: PublicKeyTypes) -> str:
     """The key type in the manifest's words, or a similar word for one that edgecerts does not make."""
-    if isinstance(public_key, rsa.RSAPublicKey):
-        return f"rsa-{public_key.key_size}"
     if isinstance(public_key, ec.EllipticCurvePublicKey):
         known = _CURVE_TYPES.get(public_key.curve.name)
         return known.value if known else f"ec-{public_key.curve.name}"
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return f"rsa-{public_key.key_size}"
     return type(public_key).__name__.removeprefix("_").removesuffix("PublicKey").lower()
 
 
@@ -144,6 +154,10 @@ def spki_sha256(public_key: PublicKeyTypes) -> str:
     """SHA-256 of the DER-encoded subjectPublicKeyInfo, in hexadecimal (RFC 7469 §2.4)."""
     spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
+
+
+def _is_encrypted(label: str, block: bytes) -> bool:
+    return label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type: 4,ENCRYPTED" in block
 
 
 def _single_block(pem: bytes) -> tuple[str, bytes]:

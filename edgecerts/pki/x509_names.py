@@ -1,5 +1,6 @@
 """Between our names and the ASN.1 names of the `cryptography` library."""
 
+import functools
 import ipaddress
 from collections.abc import Iterable
 
@@ -17,15 +18,24 @@ _OIDS = {
     "common_name": NameOID.COMMON_NAME,
     "email": NameOID.EMAIL_ADDRESS,
 }
+SHORT_NAMES = {NameOID.EMAIL_ADDRESS: "emailAddress"}
+"""How attributes are called in a name's text, where RFC 4514 has no name for them."""
+
 _FIELDS = {oid: field for field, oid in _OIDS.items()}
 
 
 def build_name(subject: Subject) -> x509.Name:
     """The distinguished name of a subject: one attribute per RDN, UTF8String but for country and e-mail."""
-    return x509.Name(x509.NameAttribute(_OIDS[field], value) for field, value in subject.items())
+    return x509.Name(_attribute(field, value) for field, value in subject.items())
 
 
-def name_attributes(name: x509.Name) -> tuple[tuple[str, str], ...]:
+@functools.lru_cache(maxsize=1024)
+def _attribute(field: str, value: str) -> x509.NameAttribute[str]:
+    """Checking a value takes longer than building the rest of a name, and a fleet has most values in common."""
+    return x509.NameAttribute(_OIDS[field], value)
+
+
+def name_attributes(name: x509.Name | x509.RelativeDistinguishedName) -> tuple[tuple[str, str], ...]:
     """The attributes of a name in order, as (manifest's field name or dotted OID, value)."""
     return tuple(
         (_FIELDS.get(attribute.oid, attribute.oid.dotted_string), _text(attribute.value)) for attribute in name
@@ -34,7 +44,7 @@ def name_attributes(name: x509.Name) -> tuple[tuple[str, str], ...]:
 
 def name_text(name: x509.Name) -> str:
     """A name as text for people and logs (RFC 4514, the last attribute first)."""
-    return name.rfc4514_string({NameOID.EMAIL_ADDRESS: "emailAddress"})
+    return name.rfc4514_string(SHORT_NAMES)
 
 
 def build_general_names(names: Iterable[AltName]) -> list[x509.GeneralName]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from edgecerts.desired.graph import CertificateArtifact
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.certificates import Period, is_signed_by_key
+from edgecerts.pki.certificates import Period
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import differing_fields
 from edgecerts.pki.private_keys import KeyFacts
@@ -86,7 +86,7 @@ def check_own_signature(given: CheckInput) -> Iterator[Reason]:
     Nobody relies on the hash of that signature, so one with SHA-1 stays.
     """
     facts = given.facts
-    if facts.issuer_der != facts.subject_der or not is_signed_by_key(facts.certificate, facts.certificate.public_key()):
+    if facts.issuer_der != facts.subject_der or not facts.is_signed_by(facts.certificate.public_key()):
         yield Reason(code=ReasonCode.SIGNATURE_INVALID)
 
 

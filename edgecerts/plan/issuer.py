@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from edgecerts.desired.graph import Graph, Identity
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.certificates import Period, PublicKey, is_signed_by_key
+from edgecerts.pki.certificates import Period, PublicKey
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.model import BlockCode, Lineage, Reason, ReasonCode
 
@@ -69,7 +69,7 @@ class IssuerView:
                     code=ReasonCode.ISSUER_CHANGED, field="authority_key_identifier", before=named, after=self.key_id
                 ),
             )
-        if self.public_key is not None and not is_signed_by_key(facts.certificate, self.public_key):
+        if self.public_key is not None and not facts.is_signed_by(self.public_key):
             return (Reason(code=ReasonCode.SIGNATURE_INVALID),)
         return ()
 
@@ -97,7 +97,7 @@ def find_lineage(graph: Graph, inventory: Inventory, *, key: KeyFacts | None) ->
             return Lineage(name=facts.certificate.subject, key_id=facts.subject_key_id)
     for identity in graph.end_entities:
         found = inventory.certificates[identity.certificate.path]
-        if found.value and (key is None or is_signed_by_key(found.value[0].certificate, key.public_key)):
+        if found.value and (key is None or found.value[0].is_signed_by(key.public_key)):
             return Lineage(name=found.value[0].certificate.issuer, key_id=found.value[0].authority_key_id)
     return None
 

@@ -9,7 +9,6 @@ from edgecerts.observed.hard_links import COPY_IT, HARD_LINK
 from edgecerts.observed.inventory import DamagedLog, Inventory
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.x509_names import name_text
 from edgecerts.plan.model import Change, LogRecord, NoticeCode, Remark, rfc3339
 
 _MOST_NAMED = 10
@@ -106,7 +105,7 @@ def _differences(entry: LogEntry, facts: CertificateFacts) -> Iterator[str]:
         yield "serial"
     if entry.spki_sha256 != facts.spki_sha256:
         yield "spki_sha256"
-    if entry.subject != name_text(facts.certificate.subject):
+    if entry.subject != facts.subject_text:
         yield "subject"
     for name, moment in (("not_before", facts.not_before), ("not_after", facts.not_after)):
         written: str = getattr(entry, name)

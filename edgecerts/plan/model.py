@@ -1,6 +1,7 @@
 """A plan as a complete value, no-ops included. `apply` carries it out and decides nothing; reports print it."""
 
 import enum
+import functools
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -367,6 +368,7 @@ def select_pending(
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def rfc3339(moment: datetime) -> str:
     """A UTC instant in whole seconds, as plans, logs and JSON write it (RFC 3339 §5.6)."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

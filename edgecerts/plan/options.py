@@ -1,6 +1,6 @@
 """What the user asked for on the command line, apart from the manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from edgecerts.desired.graph import Artifact, Graph
@@ -34,15 +34,18 @@ class PlanOptions:
 
     def replaces(self, artifact: Artifact) -> bool:
         """Whether this artifact, or the identity that it belongs to, is to be made again."""
-        return str(artifact.address) in self.replace or artifact.address.identity in self.replace
+        asked = self.replace
+        return bool(asked) and (str(artifact.address) in asked or artifact.address.identity in asked)
 
 
-def check_addresses(graph: Graph, addresses: Iterable[str], *, flag: str) -> None:
+def check_addresses(graph: Graph, addresses: Collection[str], *, flag: str) -> None:
     """Checks that every address on the command line is one of the graph.
 
     Raises:
         UsageError: one is not; the hint names similar ones.
     """
+    if not addresses:
+        return
     known = {str(artifact.address) for artifact in graph.artifacts()}
     known |= {artifact.address.identity for artifact in graph.artifacts()}
     for address in addresses:

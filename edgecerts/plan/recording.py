@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from edgecerts.desired.graph import LOG_FOLDER, Address, Graph, Identity, log_artifact
 from edgecerts.observed.inventory import Inventory
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.certificates import is_signed_by_key
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Action, Change, LogRecord, Reason, ReasonCode
 
@@ -48,7 +47,7 @@ def _missing_records(graph: Graph, inventory: Inventory) -> Iterator[LogRecord]:
     logged = frozenset(entry.sha256 for entry in inventory.log)
     for address, path, facts in _certificates(graph, inventory):
         # The signature comes last: where everything is on record, none has to be checked.
-        if facts.sha256 not in logged and is_signed_by_key(facts.certificate, public_key):
+        if facts.sha256 not in logged and facts.is_signed_by(public_key):
             yield LogRecord(address=address, path=path, facts=facts, issuer_key=issuer_key)
 
 

@@ -11,7 +11,7 @@ from edgecerts.desired.graph import Graph, Identity, RequestArtifact
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificate_requests import RequestFacts
-from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.private_keys import KeyFacts, describe_public_key
 from edgecerts.plan.end_entity import EndEntityPlanner, note_still_valid
 from edgecerts.plan.identity_plan import MISSING, RENEWAL, REPLACE, IdentityPlan, unreadable
 from edgecerts.plan.issuer import IssuerView, Obstacle
@@ -53,8 +53,7 @@ class _Sent:
         facts = self.facts
         if facts is None or self.refusal is not None:
             return _NOT_HERE
-        key = KeyFacts(key_type=facts.key_type, spki_sha256=facts.spki_sha256, public_key=facts.public_key)
-        return Observed(state=State.PRESENT, value=key)
+        return Observed(state=State.PRESENT, value=describe_public_key(facts.public_key))
 
     def is_for(self, certificate: CertificateFacts) -> bool:
         """Whether its key is the certificate's already."""

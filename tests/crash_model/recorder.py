@@ -44,6 +44,10 @@ class QuickFileSystem(FileSystem):
     def sync_all(self, descriptor: int, purpose: Sync) -> None:
         del descriptor, purpose
 
+    @property
+    def can_sync_all(self) -> bool:
+        return True
+
     def exchange(self, name: str, folder: int, other_name: str, other_folder: int) -> None:
         self._refuse("exchange")
         super().exchange(name, folder, other_name, other_folder)

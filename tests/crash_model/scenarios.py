@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
-from edgecerts.apply import Run, run_apply
+from edgecerts.apply import Run, run_apply, transaction
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.report import ApplyReport
 from edgecerts.apply.secrets import SecretSources
@@ -80,6 +81,7 @@ class Scenario:
         options: what it is asked for.
         pruned: folders that it removes files from.
         lacking: what this file system does not have.
+        many: from how many identities on everything is synced at once.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Scenario:
     options: PlanOptions = DEFAULTS
     pruned: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
+    many: int = transaction.MANY
 
     @property
     def now(self) -> datetime:
@@ -103,10 +106,15 @@ class Scenario:
         """The same where the file system lacks something."""
         return replace(self, name=f"{self.name}, without {' and '.join(calls)}", lacking=frozenset(calls))
 
+    def synced_at_once(self) -> "Scenario":
+        """The same, where each group of identities is synced as large ones are."""
+        return replace(self, name=f"{self.name}, synced at once", many=1)
+
     def run(self, above: Path, system: FileSystem, *, again: bool = False) -> ApplyReport:
         """The run itself, or the one after it."""
         options, now = (self.later, self.now + timedelta(minutes=1)) if again else (self.options, self.now)
-        return apply(above, self.manifest, system, options=options, now=now)
+        with mock.patch.object(transaction, "MANY", self.many):
+            return apply(above, self.manifest, system, options=options, now=now)
 
 
 @cache
@@ -256,4 +264,9 @@ SCENARIOS = (
     REKEY.without("link"),
     NEW_AUTHORITY.without("link"),
     AUTHORITY_RENEWAL.without("exchange", "link"),
+    FIRST.synced_at_once(),
+    RENEWAL.synced_at_once(),
+    REKEY.synced_at_once(),
+    NEW_AUTHORITY.without("exchange").synced_at_once(),
+    REKEY.without("link").synced_at_once(),
 )
