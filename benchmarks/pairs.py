@@ -17,9 +17,10 @@ _BYTECODE = REPOSITORY / "build" / "benchmarks-bytecode"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Timing:
-    """One run of a program: its wall time, and the most memory that it had."""
+    """One run of a program: its wall time, what it worked of that, and the most memory that it had."""
 
     seconds: float
+    worked: float = 0
     megabytes: float = 0
 
 
@@ -126,4 +127,4 @@ def _run(command: Sequence[str]) -> Timing:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {told.decode()}")
-    return Timing(seconds=seconds, megabytes=usage.ru_maxrss / 1024)
+    return Timing(seconds=seconds, worked=usage.ru_utime + usage.ru_stime, megabytes=usage.ru_maxrss / 1024)
