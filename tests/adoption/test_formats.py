@@ -135,6 +135,7 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path, authority: Issued) -> 
                 "p7.der": bundle,
                 "p7.pem": pkcs7.serialize_certificates([leaf.certificate], Encoding.PEM),
                 "store.p12": store,
+                "cut.crl": signed.public_bytes(Encoding.PEM)[:200],
                 "cut.pem": leaf.pem[:200],
                 "half.pem": leaf.pem[100:],
                 "not base64.pem": leaf.pem.replace(b"M", b"!"),
@@ -144,8 +145,7 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path, authority: Issued) -> 
         )
     )
     assert {entry.files[0]: entry.code.value for entry in found.left_out} == {
-        "crl.der": "revocation-list",
-        "crl.pem": "revocation-list",
+        "cut.crl": "revocation-list",
         "cut.pem": "damaged",
         "damaged.key": "other-key",
         "dsa.pem": "other-key",
@@ -157,17 +157,17 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path, authority: Issued) -> 
         "store.p12": "pkcs12",
         "trusted.pem": "damaged",
     }
+    assert [place.path for revoked in found.lists for place in revoked.places] == ["crl.der", "crl.pem"]
 
 
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
     files = {
         "README.md": b"# -----BEGIN something else-----\n",
         "ca.srl": b"5D0C61BEF2A4\n",
-        "index.txt": b"V\t290225203130Z\t\t01\tunknown\t/CN=x\n",
         "empty": b"",
         "dh.pem": b"-----BEGIN DH PARAMETERS-----\nMAYCAQECAQE=\n-----END DH PARAMETERS-----\n",
-        "sequence.der": b"\x30\x03\x02\x01\x05",
-        "long.der": b"\x30\x84\xff\xff\xff\xff",
+        "sequence": b"\x30\x03\x02\x01\x05",
+        "long.bin": b"\x30\x84\xff\xff\xff\xff",
     }
     found = read(write(tmp_path, files))
     assert found == Material(files=len(files))
