@@ -180,3 +180,27 @@ def test_a_key_that_others_may_read_is_said_to_be_so(tmp_path: Path) -> None:
     (key,) = unlock(read(tmp_path), GIVEN).keys
     assert key.exposed == ("open.key",)
     assert [place.path for place in key.places] == ["closed.key", "open but locked.key", "open.key"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_is_read(tmp_path: Path, authority: Issued, codec: str) -> None:
+    """PowerShell writes what it redirects in this way."""
+    mark = "\ufeff" if codec != "utf-16" else ""
+    text = f"{mark}{authority.pem.decode()}{authority.key_pem().decode()}".replace("\n", "\r\n")
+    found = read(write(tmp_path, {"ca.pem": text.encode(codec)}))
+    assert [certificate.facts.certificate for certificate in found.certificates] == [authority.certificate]
+    assert len(found.keys) == 1
+    assert found.left_out == ()
+
+
+@pytest.mark.parametrize("magic", ["feedfeed", "cececece"])
+def test_a_java_keystore_is_named(tmp_path: Path, magic: str) -> None:
+    found = read(write(tmp_path, {"broker": bytes.fromhex(magic) + b"\x00\x00\x00\x02" + b"x" * 200}))
+    assert [(entry.code.value, entry.files) for entry in found.left_out] == [("java-keystore", ("broker",))]
+    assert "keytool -importkeystore" in found.left_out[0].message
+
+
+@pytest.mark.parametrize("name", ["x.pem", "x.KEY", "x.jks", "x.p12", "x.crl"])
+def test_a_file_that_should_hold_something_and_does_not_is_listed(tmp_path: Path, name: str) -> None:
+    found = read(write(tmp_path, {name: b"MIIBtDCCAVqgAwIBAgIU", "notes.txt": b"x", f"empty {name}": b""}))
+    assert [(entry.code.value, entry.files) for entry in found.left_out] == [("unrecognised", (name,))]
