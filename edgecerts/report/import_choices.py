@@ -39,11 +39,15 @@ def uncertain_lines(adoption: Adoption, style: Style) -> Iterator[str]:
         if (entries := [entry for entry in unsure if entry.kind is kind])
     ]
     text = f"uncertain-role: {what} not say whether a broker or a client has it; {'; '.join(taken)}"
+    if any(entry.certificate.facts.usages is None for entry in unsure):
+        text += "; new ones may serve as both, as the old ones do"
     first, *rest = style.wrap(printable(text), indent=_INDENT, hanging=_INDENT * 2)
     yield f"!{first[1:]}"
     yield from rest
     flags = " ".join(f"--{entry.kind} {shlex.quote(_name(entry))}" for entry in unsure[:2])
-    yield from hint_lines(f"say what they are, one by one or by a pattern: edgecerts import {flags}", style)
+    yield from hint_lines(
+        f"say what they are, one by one or by a pattern: edgecerts import {shlex.quote(adoption.source)} {flags}", style
+    )
     yield ""
 
 
