@@ -26,6 +26,7 @@ from edgecerts.adoption.model import AdoptedAuthority, AdoptedEntry, Adoption, D
 from edgecerts.adoption.naming import EntryNames
 from edgecerts.adoption.revoked import find_revocations, list_unused
 from edgecerts.adoption.role_findings import find_revoked_folder, find_shared_hosts, find_uncertainty
+from edgecerts.adoption.roles import serves_all
 from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.trust import find_other_trust, leave_out_others
 from edgecerts.manifest.model import EndEntityKind
@@ -111,7 +112,7 @@ def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, n
 def _declare(found: Owned) -> Declared:
     """What the manifest says of an entry. What may be a broker or a client goes on being usable as both."""
     declared = declare_leaf(found.facts, found.kind, key_held=found.held) or Declared()
-    if found.evidence.is_certain or found.facts.usages is not None:
+    if found.evidence.is_certain or not serves_all(found.facts):
         return declared
     return replace(declared, usages=tuple(Usage))
 
