@@ -40,6 +40,8 @@ class FindingCode(enum.StrEnum):
     SHARED_CERTIFICATE = "shared-certificate"
     SHARED_COMMON_NAME = "shared-common-name"
     UNCERTAIN_ROLE = "uncertain-role"
+    SHARED_HOST = "shared-host"
+    REVOKED_FOLDER = "revoked-folder"
 
 
 @enum.unique

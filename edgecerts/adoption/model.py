@@ -7,6 +7,7 @@ from datetime import datetime
 from edgecerts.adoption.authorities import FoundAuthority
 from edgecerts.adoption.findings import Finding
 from edgecerts.adoption.material import FoundCertificate, FoundKey, FoundRequest, LeftOut
+from edgecerts.adoption.revoked import RevokedCertificate
 from edgecerts.adoption.roles import Evidence
 from edgecerts.manifest.model import EndEntityKind, KeyHeld, PasswordSource
 from edgecerts.pki.key_types import KeyType
@@ -99,7 +100,9 @@ class Adoption:
         authority: None where the folder holds none that can be taken over; then there are no entries either.
         defaults: what most entries have in common.
         entries: brokers first, each in the order of their names.
-        trusted: other authorities that issued certificates which are still valid.
+        trusted: other authorities that issued certificates which are still valid, or that devices trust.
+        rivals: other authorities that are as good a choice.
+        revoked: what the authority has revoked.
     """
 
     source: str
@@ -110,6 +113,8 @@ class Adoption:
     entries: tuple[AdoptedEntry, ...]
     trusted: tuple[OtherTrust, ...]
     left_out: tuple[LeftOut, ...]
+    rivals: tuple[FoundAuthority, ...] = ()
+    revoked: tuple[RevokedCertificate, ...] = ()
 
     @property
     def brokers(self) -> tuple[AdoptedEntry, ...]:

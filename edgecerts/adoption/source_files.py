@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecerts.adoption.material import LeftOut, LeftOutCode, Place
+from edgecerts.desired.graph import LOCAL_FOLDER
 from edgecerts.errors import StorageError
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError, OpenFolder
 
@@ -68,6 +69,12 @@ class _Walk:
         status = folder.look(name)
         if status is None:
             yield _left_out(steps, "it cannot be looked at")
+        elif stat.S_ISDIR(status.st_mode) and name == LOCAL_FOLDER:
+            yield LeftOut(
+                code=LeftOutCode.EDGECERTS_RECORDS,
+                files=(_text(steps),),
+                message="what edgecerts keeps for itself beside its files, replaced keys among it; it is not read",
+            )
         elif stat.S_ISDIR(status.st_mode):
             with folder.open_folder(name) as inner:
                 if inner is not None:

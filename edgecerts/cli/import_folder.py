@@ -13,6 +13,7 @@ from edgecerts.adoption.model import Adoption
 from edgecerts.adoption.read_material import read_material
 from edgecerts.adoption.requests import kept_requests
 from edgecerts.adoption.source_files import read_source
+from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.unlock import open_key, unlock
 from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.job import describe_job
@@ -55,6 +56,7 @@ def import_folder(
     *,
     passwords: Sequence[str],
     authority: str | None,
+    told: ToldRoles,
     dry_run: bool,
     as_json: bool,
     notice: str | None,
@@ -83,7 +85,7 @@ def import_folder(
     material = unlock(material, _fetch(references, places, console) if material.locked else ())
     if console.can_ask:
         material = _ask(material, console)
-    adoption = build_adoption(material, source=str(source), now=now, wanted=authority)
+    adoption = build_adoption(material, source=str(source), now=now, wanted=authority, told=told)
     written = None
     if adoption.authority is not None:
         written = _write(adoption, places, dry_run=dry_run)

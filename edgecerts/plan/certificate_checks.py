@@ -14,6 +14,7 @@ from edgecerts.pki.certificates import Period, is_signed_by_key
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import differing_fields
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.profiles import Usage
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Reason, ReasonCode, rfc3339
 
@@ -24,6 +25,7 @@ LIFETIME_TOLERANCE_SHARE = 10
 """... but never more than this fraction (a tenth) of it."""
 
 _ANY_USAGE = "2.5.29.37.0"
+_ALL_USAGES = frozenset(usage.value for usage in Usage)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,11 +130,14 @@ def check_usages(given: CheckInput) -> Iterator[Reason]:
     """An end entity may be used as declared and is no authority.
 
     A certificate without the extension may be used for everything (RFC 5280 §4.2.1.12), so it serves where the
-    manifest does not declare `usages`.
+    manifest does not declare `usages`, or declares them all.
     """
     found = given.facts.usages
     wanted = frozenset(usage.value for usage in given.artifact.spec.usages)
-    fits = found == wanted if given.artifact.usages_declared else _permits(found, wanted)
+    fits = _permits(found, wanted)
+    if given.artifact.usages_declared:
+        serves_all = found is None or _ANY_USAGE in found
+        fits = found == wanted or (serves_all and wanted == _ALL_USAGES)
     if not fits:
         yield Reason(
             code=ReasonCode.USAGE_CHANGED,

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgecerts.adoption.findings import Finding, Outcome
+from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.material import FoundCertificate, FoundKey, LeftOut
 from edgecerts.adoption.model import AdoptedEntry, Adoption
 from edgecerts.report.change_lines import MAX_IDENTITIES, hint_lines
+from edgecerts.report.import_choices import rival_lines, uncertain_lines
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 
@@ -49,7 +50,7 @@ def render_import_text(adoption: Adoption, written: Written | None, *, style: St
         written: None where there was nothing to take over.
         style: width and colour.
     """
-    lines = [*style.bold(_headline(adoption)), ""]
+    lines = [*style.bold(_headline(adoption)), *rival_lines(adoption, style), ""]
     if adoption.authority is not None:
         lines += _identity(
             "ca",
@@ -63,6 +64,7 @@ def render_import_text(adoption: Adoption, written: Written | None, *, style: St
             lines += _entry(entry, style)
         if len(adoption.entries) > MAX_IDENTITIES:
             lines += [f"... and {len(adoption.entries) - MAX_IDENTITIES:,} more; --format json has them all", ""]
+    lines += uncertain_lines(adoption, style)
     lines += _trusted(adoption, style)
     lines += _left_out(adoption.left_out, style)
     lines += _end(adoption, written, style)
@@ -101,7 +103,9 @@ def _identity(
         what = f"{opened}, from {name_some(place.path for place in key.places)}"
         yield from style.wrap(printable(f"private key  {what}"), indent=_INDENT, hanging=_BESIDE + _TEXT + "     ")
     for finding in findings:
-        yield from _finding(finding, style)
+        # Said once for all, below.
+        if finding.code is not FindingCode.UNCERTAIN_ROLE:
+            yield from _finding(finding, style)
     yield ""
 
 

@@ -8,6 +8,7 @@ from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.model import AdoptedEntry, Adoption, Declared
 from edgecerts.manifest.model import KeyHeld, PasswordSource
 from edgecerts.manifest.output import DEFAULT_OUTPUT
+from edgecerts.report.import_choices import revoked_lines
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Style
 from edgecerts.report.yaml_scalar import yaml_scalar
@@ -57,6 +58,10 @@ def _lines(adoption: Adoption, output: str | None) -> Iterator[str]:
             yield f"{title}:"
             for entry in entries:
                 yield from _indented(_entry(entry))
+    if adoption.revoked:
+        yield ""
+        for text in revoked_lines(adoption.revoked):
+            yield from _comment(text.removeprefix("- "), bullet="- " if text.startswith("- ") else "")
 
 
 def _authority(adoption: Adoption) -> Iterator[str]:

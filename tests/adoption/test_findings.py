@@ -152,7 +152,7 @@ def test_what_openssl_makes_without_extensions_is_updated(
     openssl(source, "x509", "-req", "-in", "s.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "1", "-sha1",
             "-days", str(day + 1), "-out", "s.pem")  # fmt: skip
     project.now = begins(source / "ca.pem") + timedelta(hours=1)
-    document = take_over(project, source)
+    document = take_over(project, source, "--broker", "10.3.0.11")
     (entry,) = document["entries"]
     codes = ["x509-v1", "address-in-common-name", "weak-signature"]
     codes += [*(["outlives-ca"] if day > 825 else []), "short-serial"]
