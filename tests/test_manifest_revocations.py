@@ -50,7 +50,7 @@ def test_every_key_is_read() -> None:
     found = manifest.revocation_list
     assert found is not None
     assert (found.validity, found.renew_before) == (timedelta(days=60), RenewBefore(percent=25.0))
-    assert (found.url, found.declared) == ("http://pki.example/ca.crl", {"validity", "renew_before", "url"})
+    assert (found.url, found.declared) == ("http://pki.example/ca.crl", frozenset({"validity", "renew_before", "url"}))
     assert [(entry.ca, entry.crl) for entry in manifest.authorities[0].also_trust] == [("old-ca.pem", "old.crl")]
     assert not manifest.clients[0].revoke_on_rekey
 

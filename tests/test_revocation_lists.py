@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from edgecerts.errors import InvalidCertificateError
 from edgecerts.pki.certificates import CertificateSpec, Issuer, Period, issue_certificate
@@ -35,7 +36,7 @@ def make_authority(
     )
     period = Period(not_before=NOW - timedelta(days=1), not_after=NOW + timedelta(days=3650))
     issuer = Issuer(certificate=None, private_key=key)
-    return issue_certificate(spec, period, public_key=key.public_key(), issuer=issuer), key  # type: ignore[arg-type]
+    return issue_certificate(spec, period, public_key=key.public_key(), issuer=issuer), key
 
 
 def sign(*entries: RevokedEntry, number: int = 7, url: str | None = None) -> bytes:
@@ -132,7 +133,7 @@ def test_both_sides_of_a_merge_are_read(style: str) -> None:
     ],
 )
 def test_what_is_damaged_is_said_to_be(damage: object) -> None:
-    with pytest.raises(InvalidCertificateError, match="^not a revocation list: "):
+    with pytest.raises(InvalidCertificateError, match=r"^not a revocation list: "):
         parse_revocation_lists(damage(sign(*ENTRIES)))  # type: ignore[operator]
 
 
@@ -146,8 +147,6 @@ def test_a_delta_list_is_none() -> None:
         .next_update(datetime(2026, 2, 1, tzinfo=UTC))
         .add_extension(x509.DeltaCRLIndicator(1), critical=True)
     )
-    from cryptography.hazmat.primitives import hashes
-
     pem = encode_revocation_lists(builder.sign(key, hashes.SHA256()))
     with pytest.raises(InvalidCertificateError, match="delta"):
         parse_revocation_lists(pem)

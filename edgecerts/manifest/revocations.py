@@ -17,7 +17,7 @@ from edgecerts.manifest.entry_names import read_entry_name
 from edgecerts.manifest.mistakes import Mistakes, cut, quoted
 from edgecerts.manifest.model import EndEntity, EndEntityKind, Revocation
 from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence, is_null, key_mark
-from edgecerts.pki.revocation_reasons import RevocationReason
+from edgecerts.pki.revocation_reasons import MOST_SERIAL, RevocationReason
 
 KEYS = ("name", "serial", "reason", "since", "note", "unknown")
 _EXAMPLE = "{name: client/gw-0412, reason: key-compromise}"
@@ -143,7 +143,7 @@ def _read_name(node: Scalar, mistakes: Mistakes) -> str:
 
 def _read_serial(node: Scalar, mistakes: Mistakes) -> int | None:
     digits = node.replace(":", "").removeprefix("0x").removeprefix("0X")
-    if not _SERIAL.fullmatch(digits) or not int(digits, 16):
+    if not _SERIAL.fullmatch(digits) or not 0 < int(digits, 16) <= MOST_SERIAL:
         hint = "write its hexadecimal digits, at most 40, as plans and `openssl x509 -serial` show them"
         mistakes.add(node.mark, f"{quoted(node)} is not a serial number", hint)
         return None

@@ -33,6 +33,9 @@ _FLAGS = {
 _REASONS = {flag: reason for reason, flag in _FLAGS.items()}
 
 _Key = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+EARLIEST = datetime(1950, 1, 1, tzinfo=UTC)
+"""The earliest moment that a list can name (RFC 5280 §5.1.2.6)."""
+
 _LABELS = ("X509 CRL",)
 _CONFLICT = re.compile(
     rb"^<{7}[^\n]*\n(?P<ours>.*?)(?:^\|{7}[^\n]*\n.*?)?^={7}[^\n]*\n(?P<theirs>.*?)^>{7}[^\n]*(?:\n|\Z)",
@@ -166,15 +169,10 @@ def parse_revocation_lists(pem: bytes) -> tuple[RevocationListFacts, ...]:
     return tuple({facts.sha256: facts for facts in found}.values())
 
 
-def is_conflicted(lists: Sequence[RevocationListFacts]) -> bool:
-    """Whether a file that should hold one list holds several."""
-    return len(lists) > 1
-
-
 def _sides(pem: bytes) -> tuple[bytes, ...]:
     if not _CONFLICT.search(pem):
         return (pem,)
-    return tuple(_CONFLICT.sub(lambda match: match[side], pem) for side in ("ours", "theirs"))
+    return _CONFLICT.sub(rb"\g<ours>", pem), _CONFLICT.sub(rb"\g<theirs>", pem)
 
 
 def _parse_side(pem: bytes) -> list[RevocationListFacts]:
@@ -184,6 +182,8 @@ def _parse_side(pem: bytes) -> list[RevocationListFacts]:
 def _describe(crl: x509.CertificateRevocationList) -> RevocationListFacts:
     if crl.next_update_utc is None:
         raise ValueError("it does not say when the next one comes")
+    if any(extension.oid == x509.DeltaCRLIndicator.oid for extension in crl.extensions):
+        raise ValueError("it is a delta list, which holds only the newest entries")
     number = aki = url = None
     for extension in crl.extensions:
         value = extension.value
@@ -193,8 +193,6 @@ def _describe(crl: x509.CertificateRevocationList) -> RevocationListFacts:
             aki = value.key_identifier
         elif isinstance(value, x509.IssuingDistributionPoint):
             url = next((str(name.value) for name in value.full_name or ()), "")
-        elif isinstance(value, x509.DeltaCRLIndicator):
-            raise ValueError("it is a delta list, which holds only the newest entries")
     return RevocationListFacts(
         issuer_der=crl.issuer.public_bytes(),
         issuer_text=name_text(crl.issuer),

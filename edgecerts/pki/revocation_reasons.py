@@ -16,3 +16,7 @@ class RevocationReason(enum.StrEnum):
     CERTIFICATE_HOLD = "certificate-hold"
     PRIVILEGE_WITHDRAWN = "privilege-withdrawn"
     AA_COMPROMISE = "aa-compromise"
+
+
+MOST_SERIAL = 2**159 - 1
+"""The greatest serial number that a list can name: 20 octets with a sign (RFC 5280 §4.1.2.2)."""
