@@ -3,17 +3,13 @@
 Once a broker has such a file, it refuses every client of an authority of which no current list is in it.
 """
 
-from datetime import datetime
-
 from edgecerts.desired.graph import ListCopyArtifact, RevocationListArtifact
 from edgecerts.observed.inventory import Inventory, State
-from edgecerts.pki.profiles import REVOCATION_LIST_RENEWAL_SHARE
 from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, unreadable
 from edgecerts.plan.issuer import IssuerView, Obstacle
-from edgecerts.plan.model import Action, BlockCode, Change, NoticeCode, Reason, ReasonCode
+from edgecerts.plan.model import Action, BlockCode, Change, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.revocation_lists import tell_end
 from edgecerts.plan.revocations import is_own_list
 
 NEW_LIST = "the authority's new list"
@@ -44,7 +40,6 @@ def plan_list_copy(
     *,
     source: RevocationListFacts | Change | None,
     options: PlanOptions,
-    now: datetime,
 ) -> None:
     """Plans one copy. Copies are compared by the lists in them, not by bytes, and in any order.
 
@@ -53,7 +48,6 @@ def plan_list_copy(
         inventory: what is there.
         source: what brokers get.
         options: what the user asked for.
-        now: in UTC.
     """
     artifact = plan.identity.list_copy
     if artifact is None:
@@ -63,7 +57,6 @@ def plan_list_copy(
         # It goes to its host together with the certificate.
         plan.keep(artifact)
         return
-    _note_ends(plan, artifact, inventory, now)
     reasons = _reasons(artifact, inventory, source)
     if str(artifact.address) in options.replace:
         reasons += (REPLACE,)
@@ -130,15 +123,3 @@ def _unreadable_list(artifact: ListCopyArtifact, inventory: Inventory) -> Obstac
                 hint="name the list that this authority signed",
             )
     return None
-
-
-def _note_ends(plan: IdentityPlan, artifact: ListCopyArtifact, inventory: Inventory, now: datetime) -> None:
-    """Another authority's list that ends: nobody here can sign its next one."""
-    for entry in artifact.also_trust:
-        for facts in (inventory.also_revoked[entry.crl].value or ()) if entry.crl is not None else ():
-            if now >= facts.next_update - facts.period.lifetime * REVOCATION_LIST_RENEWAL_SHARE:
-                plan.notice(
-                    NoticeCode.CRL_OF_ANOTHER_ENDS,
-                    f"{entry.crl}, the list of another authority: {tell_end(facts, now)} of that authority",
-                    hint="get a newer one from whoever runs that authority",
-                )

@@ -290,6 +290,7 @@ class Plan:
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
         waiting: certificates for which their hosts have to send something first, by address.
+        revoked_keys: SHA-256 of the public keys that are never certified again; planning cannot look into a locked one.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.
         new_keys: paths of private keys that would be made.
     """
@@ -306,6 +307,7 @@ class Plan:
     waiting: tuple[Waiting, ...]
     deliver: tuple[Delivery, ...]
     new_keys: tuple[str, ...]
+    revoked_keys: frozenset[str] = frozenset()
 
     @property
     def blocked_addresses(self) -> frozenset[str]:

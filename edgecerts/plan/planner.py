@@ -27,7 +27,7 @@ from edgecerts.plan.revocations import Revocations, find_revocations
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.targets import is_targeted
 from edgecerts.plan.trust import plan_trust
-from edgecerts.plan.unmanaged_lists import note_unmanaged_lists, unmanaged_lists
+from edgecerts.plan.unmanaged_lists import note_lists_of_others, note_unmanaged_lists, unmanaged_lists
 
 _EARLY_WARNING = timedelta(days=365)
 DEFAULTS = PlanOptions()
@@ -92,6 +92,7 @@ def make_plan(
         waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
         deliver=plan_deliveries(graph.identities, pending),
         new_keys=find_new_keys(pending),
+        revoked_keys=revocations.compromised,
     )
 
 
@@ -148,7 +149,7 @@ def _plan_lists(
     signed = change if change is not None and is_targeted(change, options) else None
     source = find_source(signed, lists[0], inventory, issuer)
     for plan in leaves:
-        plan_list_copy(plan, inventory, source=source, options=options, now=now)
+        plan_list_copy(plan, inventory, source=source, options=options)
 
 
 def _refused(hazards: Iterable[Remark], options: PlanOptions) -> tuple[Remark, ...]:
@@ -245,7 +246,7 @@ def _notices(
         )
     soon = _ends_soon(graph, issuer, now)
     notices += [soon] if soon else []
-    return (*notices, *note_unmanaged_lists(graph, inventory, now))
+    return (*notices, *note_unmanaged_lists(graph, inventory, now), *note_lists_of_others(graph, inventory, now))
 
 
 def _not_compared(paths: Sequence[str]) -> str:

@@ -216,10 +216,12 @@ def _judge(
                 _add(revoked, entry.serial, entry.reason, certificate_or_none)
             elif entry.serial not in everywhere:
                 unknown.append(entry)
+    in_place = _serials_in_place(inventory)
     for line in inventory.log:
         if line.revokes and _is_issuer(line, issuer):
             number = int(line.revokes, 16)
-            if number not in revoked and 0 < number <= MOST_SERIAL:
+            # A line stands in the log before anything is published. Where that failed, the old certificate goes on.
+            if number not in revoked and number not in in_place and 0 < number <= MOST_SERIAL:
                 revoked[number] = Revoked(
                     serial_number=number,
                     reason=RevocationReason.SUPERSEDED,
@@ -236,6 +238,12 @@ def _judge(
         silent=tuple(silent),
         authority=tuple(authority),
     )
+
+
+def _serials_in_place(inventory: Inventory) -> frozenset[int]:
+    """Of the certificates that are in use, as far as the output folder says."""
+    here = (*inventory.certificates.values(), *(leftover.certificate for leftover in inventory.leftovers))
+    return frozenset(found.value[0].serial_number for found in here if found.value)
 
 
 def _add(

@@ -1,10 +1,14 @@
-"""Revocation lists that the manifest does not ask for (any more). They stay: a broker may use one."""
+"""Revocation lists that nobody here signs: those that the manifest does not ask for (any more), and other authorities'.
+
+The former stay, because a broker may use one.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from edgecerts.desired.graph import LIST_COPY, Graph
 from edgecerts.observed.inventory import Inventory, State
+from edgecerts.pki.profiles import REVOCATION_LIST_RENEWAL_SHARE
 from edgecerts.plan.model import NoticeCode, Remark
 from edgecerts.plan.revocation_lists import tell_end
 
@@ -37,3 +41,18 @@ def note_unmanaged_lists(graph: Graph, inventory: Inventory, now: datetime) -> I
         hint="write `crl:` to keep it; or take it out of the configuration of every broker first, and then remove"
         f" {'these files' if copies or more else 'the file'}",
     )
+
+
+def note_lists_of_others(graph: Graph, inventory: Inventory, now: datetime) -> Iterator[Remark]:
+    """Another authority's list that ends: nobody here can sign its next one."""
+    copies = (identity.list_copy for identity in graph.end_entities if identity.list_copy is not None)
+    entries = {entry.crl: entry for copy in copies for entry in copy.also_trust if entry.crl is not None}
+    for path in entries:
+        for facts in inventory.also_revoked[path].value or ():
+            if now >= facts.next_update - facts.period.lifetime * REVOCATION_LIST_RENEWAL_SHARE:
+                yield Remark(
+                    code=NoticeCode.CRL_OF_ANOTHER_ENDS.value,
+                    address="ca",
+                    message=f"{path}, the list of another authority: of its clients, {tell_end(facts, now)}",
+                    hint="get a newer one from whoever runs that authority",
+                )
