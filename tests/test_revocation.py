@@ -537,10 +537,11 @@ def test_an_address_goes_into_clients_and_into_a_second_list(settled: Project) -
     for name in ("clients/gw-1/client.pem", "brokers/plant-a/server.pem"):
         certificate = x509.load_pem_x509_certificate((settled.output / name).read_bytes())
         points = [e.value for e in certificate.extensions if isinstance(e.value, x509.CRLDistributionPoints)]
-        assert [point[0].full_name[0].value for point in points] == ([URL] if "client" in name else [])
+        places = [place.value for point in points for place in point[0].full_name or ()]
+        assert places == ([URL] if "client" in name else [])
     published = x509.load_pem_x509_crl((settled.output / "ca/published.crl.pem").read_bytes())
     extension = published.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
-    assert (extension.critical, extension.value.full_name[0].value) == (True, URL)
+    assert (extension.critical, [name.value for name in extension.value.full_name or ()]) == (True, [URL])
     assert x509.IssuingDistributionPoint.oid not in {e.oid for e in own_list(settled).extensions}
     (delivery,) = [d for d in report["deliver"] if d["address"] == "ca/published-crl"]
     assert (delivery["host"], delivery["files"]) == (URL, ["ca/published.crl.pem"])

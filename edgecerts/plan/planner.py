@@ -73,7 +73,8 @@ def make_plan(
     writes = bool(select_pending(changes, blocked_addresses, ()))
     hazards = (insecure, *hazards) if insecure is not None and writes else hazards
     pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
-    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
+    notices = _concerning(planned, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options)
+    notices += (*check_log(inventory, log, now), *note_folders(inventory, insecure if not writes else None))
     return Plan(
         created_at=now,
         manifest=manifest,
@@ -81,12 +82,7 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=(
-            *_concerning(planned, notices, options),
-            *check_log(inventory, log, now),
-            *note_folders(inventory, insecure if not writes else None),
-            *note_unreadable(inventory),
-        ),
+        notices=(*notices, *note_unreadable(inventory)),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=(*unmanaged_lists(graph, inventory), *unmanaged),
         waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
