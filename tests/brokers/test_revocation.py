@@ -126,15 +126,12 @@ def test_a_list_that_is_renewed_in_its_window_locks_nobody_out(tmp_path: Path) -
     field.apply("gw-2", gone("gw-1"), now=NOW - timedelta(days=69))
     with field.broker() as broker:
         assert field.who_gets_in(broker, *names) == "gw-2"
-        assert [str(change.address) for change in field_pending(field)] == ["ca/crl", "broker/here/crl"]
+        pending = [str(change.address) for change in field.site.plan(NOW).pending]
+        assert pending == ["ca/crl", "broker/here/crl"]
         field.apply("gw-2", gone("gw-1"))
         assert field.who_gets_in(broker, *names) == "gw-2"
         reload(broker)
         assert field.who_gets_in(broker, *names) == "gw-2"
-
-
-def field_pending(field: Field) -> list[object]:
-    return list(field.site.plan(NOW).pending)
 
 
 def test_a_list_that_has_ended_locks_everybody_out_until_the_next_apply(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import crypto
 from pkilint import loader, pkix, validation  # type: ignore[import-untyped]
 from pkilint.pkix import crl as crl_linter  # type: ignore[import-untyped]
-from pkilint.pkix import extension, name  # type: ignore[import-untyped]
+from pkilint.pkix import extension, name
 
 from edgecerts.pki.key_types import KeyType
 from tests.interop.handshake import client_context, server_context, shake_hands
