@@ -7,7 +7,6 @@ manifest has the same rules.
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,11 +14,13 @@ from edgecerts.manifest import advice
 from edgecerts.manifest.durations import read_moment
 from edgecerts.manifest.entry_names import read_entry_name
 from edgecerts.manifest.mistakes import Mistakes, cut, quoted
-from edgecerts.manifest.model import EndEntity, EndEntityKind, Revocation
+from edgecerts.manifest.model import EndEntity, EndEntityKind, Mark, Revocation
 from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence, is_null, key_mark
 from edgecerts.pki.revocation_reasons import MOST_SERIAL, RevocationReason
 
 KEYS = ("name", "serial", "reason", "since", "note", "unknown")
+_REASONS = {reason.value: reason for reason in RevocationReason}
+_KINDS = frozenset(kind.value for kind in EndEntityKind)
 _EXAMPLE = "{name: client/gw-0412, reason: key-compromise}"
 _SERIAL = re.compile("[0-9a-fA-F]{1,40}")
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -72,7 +73,7 @@ def _read_entry(node: Node, mistakes: Mistakes, file: str) -> Revocation | None:
     texts = dict(_texts(node, mistakes))
     named, numbered = texts.get("name"), texts.get("serial")
     _check_combination(node, texts, mistakes)
-    reason = _read_reason(node, texts.get("reason"), mistakes)
+    reason, place = _read_reason(node, texts.get("reason"), mistakes), named or numbered or node
     entry = Revocation(
         name=_read_name(named, mistakes) if named is not None else None,
         serial=_read_serial(numbered, mistakes) if numbered is not None else None,
@@ -80,7 +81,7 @@ def _read_entry(node: Node, mistakes: Mistakes, file: str) -> Revocation | None:
         since=_read_since(texts["since"], mistakes) if "since" in texts else None,
         note=str(texts["note"]) if "note" in texts else None,
         unknown=texts.get("unknown") in TRUE,
-        mark=replace((named or numbered or node).mark, file=file),
+        mark=Mark(file=file, line=place.line, column=place.column),
     )
     return entry if len(mistakes) == before and not node.incomplete else None
 
@@ -133,7 +134,7 @@ def _read_name(node: Scalar, mistakes: Mistakes) -> str:
     if node == "ca" or kind == "ca":
         hint = "nobody looks for it in a list that it signs itself; plan another authority, see docs/revocation.md"
         mistakes.add(node.mark, "the authority cannot be revoked", hint)
-    elif not slash or kind not in set(EndEntityKind):
+    elif not slash or kind not in _KINDS:
         guess = f"client/{kind}" if not slash else "client/NAME"
         mistakes.add(node.mark, f"{quoted(node)} is not an address", f"write {cut(guess)}, or broker/NAME")
     else:
@@ -151,18 +152,17 @@ def _read_serial(node: Scalar, mistakes: Mistakes) -> int | None:
 
 
 def _read_reason(node: Mapping, text: Scalar | None, mistakes: Mistakes) -> RevocationReason:
-    choices = [reason.value for reason in RevocationReason]
     if text is None:
         if "reason" not in node and not _has_other_word(node):
-            hint = f"with key-compromise its key is never accepted again; choose from {', '.join(choices)}"
+            hint = f"with key-compromise its key is never accepted again; choose from {', '.join(_REASONS)}"
             mistakes.add(node.mark, "an item of `revoked` has no `reason`", hint)
         return RevocationReason.UNSPECIFIED
-    if text in choices:
-        return RevocationReason(text)
+    if text in _REASONS:
+        return _REASONS[text]
     if re.sub("[^a-z]", "", text[:40].lower()) == "removefromcrl":
         hint = "to let a certificate back in, remove its entry"
     else:
-        hint = advice.instead_of_choice(text, choices)
+        hint = advice.instead_of_choice(text, tuple(_REASONS))
     mistakes.add(text.mark, f"`reason` cannot be {quoted(text)}", hint)
     return RevocationReason.UNSPECIFIED
 

@@ -3,26 +3,28 @@
 Once a broker has such a file, it refuses every client of an authority of which no current list is in it.
 """
 
+from collections.abc import Container
+
 from edgecerts.desired.graph import ListCopyArtifact, RevocationListArtifact
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, unreadable
-from edgecerts.plan.issuer import IssuerView, Obstacle
+from edgecerts.plan.issuer import Obstacle
 from edgecerts.plan.model import Action, BlockCode, Change, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.revocations import is_own_list
 
 NEW_LIST = "the authority's new list"
 
 
 def find_source(
-    change: Change | None, artifact: RevocationListArtifact, inventory: Inventory, issuer: IssuerView
+    change: Change | None, artifact: RevocationListArtifact, inventory: Inventory, own: Container[str]
 ) -> RevocationListFacts | Change | None:
     """What brokers get: the list that will be signed, else the one that is here.
 
     Args:
         change: what is planned for the authority's list; None where it is left out of a restricted plan.
         artifact: that list.
+        own: the digests of the lists that this authority signed.
 
     Returns:
         the change where a list will be signed; None where there is none to give.
@@ -30,7 +32,7 @@ def find_source(
     if change is not None and change.listing is not None:
         return change
     found = inventory.revocation_lists[artifact.path].value
-    usable = found is not None and len(found) == 1 and issuer.judged and is_own_list(found[0], issuer)
+    usable = found is not None and len(found) == 1 and found[0].sha256 in own
     return found[0] if found is not None and usable else None
 
 

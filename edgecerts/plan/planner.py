@@ -143,7 +143,7 @@ def _plan_lists(
     )
     change = next((change for change in root.changes if change.address == lists[0].address), None)
     signed = change if change is not None and is_targeted(change, options) else None
-    source = find_source(signed, lists[0], inventory, issuer)
+    source = find_source(signed, lists[0], inventory, revocations.own)
     for plan in leaves:
         plan_list_copy(plan, inventory, source=source, options=options)
 

@@ -30,7 +30,7 @@ from edgecerts.plan.model import (
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import plan_period
 from edgecerts.plan.revocation_remarks import refuse_entries, remark_on_entries
-from edgecerts.plan.revocations import Revocations, is_own_list
+from edgecerts.plan.revocations import Revocations
 
 _RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
 
@@ -90,7 +90,7 @@ def plan_revocation_lists(
     plan.notices.extend(remark_on_entries(artifacts[0], revocations, wanted))
     for artifact in artifacts:
         found = inventory.revocation_lists[artifact.path]
-        facts = found.value[0] if found.value and is_own_list(found.value[0], issuer) else None
+        facts = found.value[0] if found.value and found.value[0].sha256 in revocations.own else None
         given = _Given(artifact=artifact, found=found, facts=facts, issuer=issuer, now=now)
         _plan_list(plan, given, wanted, revocations, options)
 

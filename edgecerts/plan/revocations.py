@@ -61,6 +61,7 @@ class Revocations:
         certificates: by serial number, ended ones included.
         known: every certificate of this authority by its serial number, the one that ends last of several.
         previous: the newest lists that are here, the authority's own first.
+        own: the digest of every list here that this authority signed.
         number: the greatest CRLNumber that was used; 0 where there was none.
         compromised: SHA-256 of the public keys that are never certified again.
         unknown: entries for serial numbers that nothing here has.
@@ -71,6 +72,7 @@ class Revocations:
     certificates: Mapping[int, Revoked] = field(default_factory=dict)
     known: Mapping[int, KnownCertificate] = field(default_factory=dict)
     previous: tuple[RevocationListFacts, ...] = ()
+    own: frozenset[str] = frozenset()
     number: int = 0
     compromised: frozenset[str] = frozenset()
     unknown: tuple[Revocation, ...] = ()
@@ -104,25 +106,29 @@ def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> 
         other = by_serial.get(certificate.serial_number)
         if other is None or certificate.not_after > other.not_after:
             by_serial[certificate.serial_number] = certificate
-    previous, number = find_previous(inventory, issuer)
-    found = Revocations(known=by_serial, previous=previous, number=number)
+    own = find_own_lists(inventory, issuer)
+    previous, number = find_previous(inventory, own)
+    found = Revocations(known=by_serial, previous=previous, own=own, number=number)
     return _judge(lists[0].revocations, known, found, inventory, issuer)
 
 
-def find_previous(inventory: Inventory, issuer: IssuerView) -> tuple[tuple[RevocationListFacts, ...], int]:
+def find_own_lists(inventory: Inventory, issuer: IssuerView) -> frozenset[str]:
+    """The digest of every list here that this authority signed; of copies, which are many, each is checked once."""
+    distinct = {facts.sha256: facts for found in inventory.revocation_lists.values() for facts in found.value or ()}
+    return frozenset(digest for digest, facts in distinct.items() if is_own_list(facts, issuer))
+
+
+def find_previous(inventory: Inventory, ours: frozenset[str]) -> tuple[tuple[RevocationListFacts, ...], int]:
     """The newest lists of this authority that are here, and the greatest number of any.
 
     Brokers have copies. They count where they are newer than the authority's own, which may be lost, or an older one
     that somebody brought back.
     """
-    ours: dict[str, bool] = {}
     own: dict[str, RevocationListFacts] = {}
     copies: dict[str, RevocationListFacts] = {}
     for path, found in inventory.revocation_lists.items():
         for facts in found.value or ():
-            if facts.sha256 not in ours:
-                ours[facts.sha256] = is_own_list(facts, issuer)
-            if ours[facts.sha256]:
+            if facts.sha256 in ours:
                 (own if path == REVOCATION_LIST else copies)[facts.sha256] = facts
     newest_own = max((facts.number or 0 for facts in own.values()), default=0)
     number = max((facts.number or 0 for facts in copies.values()), default=0)
@@ -197,13 +203,12 @@ def _judge(
     by_identity: dict[str, list[KnownCertificate]] = {}
     for certificate in known:
         by_identity.setdefault(certificate.identity, []).append(certificate)
-    everywhere, addresses = inventory.serials, {identity_of(entry.address) for entry in inventory.log}
     listed = found.listed
     revoked: dict[int, Revoked] = {}
     unknown, silent, authority = [], [], []
     for entry in declared:
         if entry.name is not None:
-            if entry.name not in by_identity and entry.name not in addresses:
+            if entry.name not in by_identity:
                 silent.append(entry)
             for certificate in by_identity.get(entry.name, ()):
                 if entry.since is None or certificate.issued_at < entry.since:
@@ -214,8 +219,13 @@ def _judge(
                 authority.append(entry)
             elif certificate_or_none is not None or entry.unknown or entry.serial in listed:
                 _add(revoked, entry.serial, entry.reason, certificate_or_none)
-            elif entry.serial not in everywhere:
+            else:
                 unknown.append(entry)
+    if silent or unknown:
+        # What another authority issued is known as well, and is that one's to revoke.
+        everywhere, addresses = inventory.serials, {identity_of(entry.address) for entry in inventory.log}
+        silent = [entry for entry in silent if entry.name not in addresses]
+        unknown = [entry for entry in unknown if entry.serial not in everywhere]
     in_place = _serials_in_place(inventory)
     for line in inventory.log:
         if line.revokes and _is_issuer(line, issuer):
@@ -232,6 +242,7 @@ def _judge(
         certificates=revoked,
         known=found.known,
         previous=found.previous,
+        own=found.own,
         number=found.number,
         compromised=frozenset(_compromised(revoked, listed, found.known)),
         unknown=tuple(unknown),
