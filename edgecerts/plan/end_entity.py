@@ -36,7 +36,7 @@ from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
 from edgecerts.plan.private_key_checks import check_private_key
 from edgecerts.plan.revocations import Revocations
-from edgecerts.plan.revoked_checks import check_revoked, revoked_key
+from edgecerts.plan.revoked_checks import check_revoked, revoked_key, revoked_until
 
 _NEW_KEY_CAUSES = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, ReasonCode.REVOKED, *RENEWAL})
 
@@ -220,7 +220,7 @@ class EndEntityPlanner:
         identity = plan.identity
         reasons = tuple(dict.fromkeys(reasons))
         period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
-        obstacle = self._issuer.obstacle
+        obstacle = self._issuer.obstacle or revoked_until(identity, self._revocations, self._now)
         if key.linked:
             # Nobody may ask for it either: the old file would be moved and closed, and with it whatever else it is.
             obstacle = linked_key(identity.private_key.path)
@@ -270,7 +270,7 @@ class EndEntityPlanner:
         revokes: CertificateFacts | None = None,
     ) -> None:
         artifact = plan.identity.certificate
-        obstacle = obstacle or self._issuer.obstacle
+        obstacle = obstacle or self._issuer.obstacle or revoked_until(plan.identity, self._revocations, self._now)
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
         serial = revokes.serial if revokes is not None and self._revokes(plan, revokes) else None
         issuance = Issuance(period=period, key=source, revokes=serial) if period else None

@@ -216,6 +216,7 @@ class BlockCode(enum.StrEnum):
     REQUEST_REFUSED = "request-refused"
     KEY_ON_HOST = "key-on-host"
     KEY_REVOKED = "key-revoked"
+    SINCE_IN_FUTURE = "since-in-future"
     CRL_SIGN_MISSING = "crl-sign-missing"
 
 

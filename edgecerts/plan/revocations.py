@@ -63,6 +63,7 @@ class Revocations:
         previous: the newest lists that are here, the authority's own first.
         own: the digest of every list here that this authority signed.
         number: the greatest CRLNumber that was used; 0 where there was none.
+        since: by identity, before which moment everything that was issued to it is revoked.
         compromised: SHA-256 of the public keys that are never certified again.
         unknown: entries for serial numbers that nothing here has.
         silent: entries for names that nothing here has.
@@ -74,6 +75,7 @@ class Revocations:
     previous: tuple[RevocationListFacts, ...] = ()
     own: frozenset[str] = frozenset()
     number: int = 0
+    since: Mapping[str, datetime] = field(default_factory=dict)
     compromised: frozenset[str] = frozenset()
     unknown: tuple[Revocation, ...] = ()
     silent: tuple[Revocation, ...] = ()
@@ -206,8 +208,11 @@ def _judge(
     listed = found.listed
     revoked: dict[int, Revoked] = {}
     unknown, silent, authority = [], [], []
+    since: dict[str, datetime] = {}
     for entry in declared:
         if entry.name is not None:
+            if entry.since is not None:
+                since[entry.name] = max(entry.since, since.get(entry.name, entry.since))
             if entry.name not in by_identity:
                 silent.append(entry)
             for certificate in by_identity.get(entry.name, ()):
@@ -244,6 +249,7 @@ def _judge(
         previous=found.previous,
         own=found.own,
         number=found.number,
+        since=since,
         compromised=frozenset(_compromised(revoked, listed, found.known)),
         unknown=tuple(unknown),
         silent=tuple(silent),

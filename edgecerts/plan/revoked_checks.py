@@ -1,5 +1,7 @@
 """What has been revoked is not handed out again, and a key that is in other hands is never certified again."""
 
+from datetime import datetime
+
 from edgecerts.desired.graph import Identity
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.plan.issuer import Obstacle
@@ -17,6 +19,19 @@ def check_revoked(facts: CertificateFacts, revocations: Revocations) -> tuple[Re
         key = f"sha256:{facts.spki_sha256}"
         return (Reason(code=ReasonCode.REVOKED, field="private-key", before=key, after="key-compromise"),)
     return ()
+
+
+def revoked_until(identity: Identity, revocations: Revocations, now: datetime) -> Obstacle | None:
+    """Why nothing is issued to an identity: it would be revoked from its first moment on."""
+    since = revocations.since.get(identity.address)
+    if since is None or since <= now:
+        return None
+    return Obstacle(
+        code=BlockCode.SINCE_IN_FUTURE,
+        message=f"`revoked` revokes what is issued to it before {since:%Y-%m-%d %H:%M} UTC,"
+        f" and it is {now:%Y-%m-%d %H:%M} now",
+        hint="write the day from which on the device is the new one, and no later one, as `since`",
+    )
 
 
 def revoked_key(*, identity: Identity, path: str) -> Obstacle:
