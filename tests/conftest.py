@@ -1,6 +1,7 @@
 """What every test may use: a fixed moment, a project in an empty folder, and no skip where CI runs."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,11 @@ import pytest
 from edgecerts.cli import clock
 from edgecerts.cli.app import app
 from edgecerts.cli.exits import run
+
+for _signal in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        # Programs that tests start inherit that, and one that runs in the background, or under nohup, has it so.
+        signal.signal(_signal, signal.SIG_DFL)
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -80,7 +86,8 @@ def project(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     """An empty project whose clock stands at `project.now`."""
     made = Project(folder=tmp_path, capture=capsys)
     monkeypatch.setattr(clock, "current_time", lambda: made.now)
-    for module in ("edgecerts.cli.plan", "edgecerts.cli.apply", "edgecerts.cli.status", "edgecerts.cli.request"):
+    commands = ("plan", "apply", "status", "request", "import_folder")
+    for module in (f"edgecerts.cli.{command}" for command in commands):
         monkeypatch.setattr(f"{module}.current_time", lambda: made.now)
     yield made
 

@@ -58,6 +58,8 @@ _FACTS: Mapping[str, Callable[[Any], Any]] = {
     "version": lambda text: int(text),
     "weak_signature": lambda text: text == "true",
     "authority_key_id": lambda text: text or None,
+    "authority_serial": int,
+    "serial_number": int,
     "subject_key_id": str,
     "key_type": str,
     "key_usage": frozenset,
@@ -386,6 +388,8 @@ class Scene:
         signing = make_key("nobody", KeyType.EC_P256) if forged else signer
         facts = describe_certificate(builder.sign(signing, signature_hash(signing)))
         given = {name: read(told[name]) for name, read in _FACTS.items() if name in told}
+        if "attributes" in told:
+            given["subject"] = tuple(tuple(attribute.split("=")) for attribute in told["attributes"])
         return replace(facts, **given)
 
     def _signer(self, told: Described) -> tuple[x509.Name, PrivateKey]:

@@ -59,8 +59,16 @@ class RequestCell:
         """Whether the request is for another key than a certificate that can be read."""
         if self.certificate not in READABLE:
             return False
-        of_another = self.certificate is Certificate.ANOTHER_KEYS
-        return self.request is Request.FOR_NEXT or (self.request is Request.FOR_UNIT and of_another)
+        return self.request is Request.FOR_NEXT
+
+    @property
+    def brings_back(self) -> bool:
+        """Whether the request is for a key that was certified before the certificate that is there, for another."""
+        return self.request is Request.FOR_UNIT and self.certificate is Certificate.ANOTHER_KEYS
+
+    @property
+    def is_refused(self) -> bool:
+        return self.request is Request.REFUSED or self.brings_back
 
     def __str__(self) -> str:
         beside = ", a key beside it" if self.key_beside else ""
@@ -111,7 +119,7 @@ def _in_use(state: RequestCell, authority: Authority) -> Host:
     """The certificate is judged without a key; a request changes the key or, refused, keeps it from being changed."""
     changed = frozenset({"request-changed"})
     refused = File(action="no-op", reasons=changed, blocked="request-refused")
-    key = refused if state.request is Request.REFUSED else NO_OP
+    key = refused if state.is_refused else NO_OP
     reasons = _differences(state, authority)
     if state.brings_key:
         rekey = File(action="rekey", reasons=reasons | changed, blocked=authority.obstacle)
@@ -147,7 +155,4 @@ def expected_remarks(state: RequestCell, authority: Authority) -> set[tuple[str,
     signs = authority.obstacle is None and authority.standing is not Standing.UNKNOWN
     if state.brings_key and signs and state.certificate is not Certificate.EXPIRED:
         notices.add(("still-valid", "client/unit"))
-    if state.brings_key and state.request is Request.FOR_UNIT:
-        # The log has a certificate for it from before another key was certified.
-        notices.add(("key-used-before", "client/unit"))
     return notices

@@ -34,6 +34,7 @@ PAGE = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
 CA_PASSWORD = "canary-0d4f-authority"
 KEY_PASSWORD = "canary-77c1-clients"
 NEW_KEYS = ' --new-keys-to "$try.keys"'
+TOKEN_URL = "https://gitlab-ci-token:a-token@gitlab.example:8443/sub/plant/pki.git"
 
 
 def block(title: str, language: str) -> str:
@@ -65,6 +66,7 @@ main()
 """
 KEEP = """\
 #!/bin/sh
+env > {folder}/environment-of-keep-new-keys
 test ! -e {folder}/broken-store || exit 1
 git -C {origin} rev-parse main > {folder}/kept-at
 cp -R "$1/." {folder}/vault/
@@ -72,11 +74,13 @@ cp -R "$1/." {folder}/vault/
 DELIVER = """\
 #!/bin/sh
 test "$(git rev-parse HEAD)" = "$(git -C {origin} rev-parse main)" || exit 9
+test ! -e {folder}/no-way-to-the-hosts || exit 7
 cp "$1" "{folder}/delivered/$(git rev-parse HEAD)-$$"
 env > {folder}/environment-of-deliver
 """
 FASTER = """\
 #!/bin/sh
+test ! -e {folder}/protected || exit 1
 test -e {folder}/somebody-is-faster || exit 0
 rm {folder}/somebody-is-faster
 env -i PATH="$PATH" git -C {origin} update-ref refs/heads/main refs/heads/faster
@@ -149,8 +153,7 @@ class Forge:
         clock = str(self.folder / "now")
         self.program("bin/edgecerts", PROGRAM, python=sys.executable, root=str(ROOT), clock=clock)
         self.program("bin/pip", '#!/bin/sh\necho "$@" >> {folder}/pip\n')
-        url = "https://gitlab-ci-token:a-token@gitlab.example/plant/pki.git"
-        (self.folder / "home/.gitconfig").write_text(f'[url "{self.origin}"]\n\tinsteadOf = {url}\n')
+        (self.folder / "home/.gitconfig").write_text(f'[url "{self.origin}"]\n\tinsteadOf = {TOKEN_URL}\n')
         self.git(self.folder, "init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
         self.program("origin.git/hooks/pre-receive", FASTER)
         self.git(self.folder, "clone", "--quiet", str(self.origin), str(self.admin))
@@ -210,12 +213,12 @@ class Forge:
             GITHUB_STEP_SUMMARY=str(place / "summary"),
             GITHUB_RUN_ID=str(self.runs),
             CI_JOB_TOKEN="a-token",
-            CI_SERVER_HOST="gitlab.example",
-            CI_PROJECT_PATH="plant/pki",
+            CI_REPOSITORY_URL=TOKEN_URL,
             TMPDIR=str(place),
             **(self.secrets if job.has_secrets else {}),
         )
         ended = self.shell(job.script.replace(self.without, ""), place / "checkout", environ, umask=job.umask)
+        assert [path.name for path in place.iterdir() if path.name not in ("checkout", "summary")] == []
         shown = [path for path in (place / "summary", place / "checkout/plan.md") if path.exists()]
         return Ended(code=ended.code, out=ended.out, shown=shown[0].read_text() if shown else "")
 
@@ -353,8 +356,9 @@ def walk(forge: Forge, add: Callable[[Path], None]) -> None:
     for path in ("brokers/plant-a/server.pem", "clients/gateway-1/client.pem", "clients/gateway-2/client.pem"):
         forge.certificate(path).verify_directly_issued_by(forge.certificate("ca/ca.pem"))
     assert delivered(forge)[forge.tip] == {"broker/plant-a", "client/gateway-1", "client/gateway-2"}
-    given = (forge.folder / "environment-of-deliver").read_text()
-    assert "EDGECERTS_CA" not in given
+    for program in ("deliver", "keep-new-keys"):
+        if (given := forge.folder / f"environment-of-{program}").exists():
+            assert "EDGECERTS_CA" not in given.read_text()
     assert set((forge.folder / "pip").read_text().split("\n")) == {"install --quiet edgecerts==0.1.0", ""}
 
 
@@ -432,6 +436,41 @@ def test_a_rejected_push_is_thrown_away_and_started_again(forge: Forge) -> None:
     assert spki(kept.public_key()) == spki(forge.certificate("clients/gateway-2/client.pem").public_key())
 
 
+def test_a_push_that_is_refused_for_another_reason_is_not_tried_again(github: Forge) -> None:
+    github.set_up(MANIFEST.replace("key_held: csr", "key_held: delivered"))
+    github.make_authority()
+    github.commit(replaced("  gateway-1:\n", "  gateway-1:\n  gateway-2:\n"))
+    tip = github.tip
+    (github.folder / "protected").touch()
+    ended = github.run("apply")
+    assert (ended.code, github.tip, "main has moved" in ended.out) == (1, tip, False), ended.out
+    assert (github.folder / "kept-at").exists()
+
+
+def test_what_could_not_be_delivered_is_delivered_by_the_next_run(github: Forge) -> None:
+    github.set_up(MANIFEST)
+    github.make_authority()
+    github.commit(lambda folder: github.request(folder, "broker/plant-a"))
+    (github.folder / "no-way-to-the-hosts").touch()
+    assert github.run("apply").code == 7
+    assert not list((github.folder / "delivered").iterdir())
+    (github.folder / "no-way-to-the-hosts").unlink()
+    assert github.run("apply").code == 0
+    (report,) = (github.folder / "delivered").iterdir()
+    assert report.name.startswith(github.tip)
+
+
+def test_the_number_of_a_backup_is_that_of_the_authority(github: Forge) -> None:
+    (command,) = re.findall(r"`(openssl pkey -in \.\./ca\.key[^`]*)`", PAGE)
+    github.set_up(MANIFEST)
+    github.make_authority()
+    (github.folder / "ca.key").write_text(github.secrets["EDGECERTS_CA_KEY"])
+    command = command.replace("-in ", f"-passin pass:{CA_PASSWORD} -in ")
+    found = github.shell(command, github.admin, github.environ()).out.split()[-1]
+    assert found == spki_sha256(github.certificate("ca/ca.pem").public_key())
+    assert f"fingerprint: sha256:{found}" in github.file("pki.yaml").decode()
+
+
 def test_new_keys_are_kept_before_the_push(github: Forge) -> None:
     github.set_up(MANIFEST.replace("key_held: csr", "key_held: delivered"))
     github.make_authority()
@@ -448,7 +487,7 @@ def test_a_job_without_its_secrets_or_with_others_changes_nothing(github: Forge)
     right, tip = github.secrets, github.tip
     another = encode_private_key(ec.generate_private_key(ec.SECP256R1()), None).decode("ascii")
     for secrets, words in (
-        ({}, "environment variable EDGECERTS_CA_KEY, the authority's private key, is not set"),
+        ({}, "environment variable EDGECERTS_CA_KEY, the authority's private key, is empty"),
         (
             {**right, "EDGECERTS_CA_KEY": ""},
             "environment variable EDGECERTS_CA_KEY, the authority's private key, is empty",
@@ -479,7 +518,8 @@ def test_what_cannot_be_done_fails_in_review_and_is_reported_there(forge: Forge)
         replaced("  gateway-1:\n", "  gateway-1: {key_held: delivered, not_after: 2020-01-01T00:00:00Z}\n")
     )
     assert (planned.code, "not-after-passed" in planned.shown) == (1, True)
-    assert forge.run("apply").code == 1
+    ended = forge.run("apply")
+    assert (ended.code, "not_after" in ended.out) == (1, True), ended.out
     planned = forge.review(replaced("gateway-1:", "gateway 1:"))
     assert (planned.code, "gateway 1" in planned.out) == (1, True)
 
@@ -518,12 +558,11 @@ def test_the_results_on_a_branch_of_their_own(github: Forge) -> None:
     github.commit(lambda folder: github.request(folder, "broker/plant-a"))
     before = github.tip
     script = block("A branch of its own for the results", "bash")
-    who = {f"GIT_{role}_{what}": "ci@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     states = []
     for run in ("first", "second"):
         place = github.folder / run
         github.git(github.folder, "clone", "--quiet", str(github.origin), str(place))
-        environ = github.environ(TMPDIR=str(github.folder), **github.secrets, **who)
+        environ = github.environ(TMPDIR=str(github.folder), **github.secrets)
         ended = github.shell(script, place, environ)
         assert ended.code == 0, ended.out
         states.append(github.git(github.origin, "rev-parse", "state"))
@@ -532,6 +571,13 @@ def test_the_results_on_a_branch_of_their_own(github: Forge) -> None:
     shown = github.git(github.origin, "show", "state:pki/brokers/plant-a/server.pem")
     certificate = x509.load_pem_x509_certificate(shown.encode())
     assert spki(certificate.public_key()) == spki(github.hosts["broker/plant-a"].public_key())
+    github.commit(replaced("  gateway-1:\n", "  gateway-1: {key_held: delivered}\n"))
+    github.git(github.folder, "clone", "--quiet", str(github.origin), str(github.folder / "third"))
+    assert github.shell(script, github.folder / "third", environ).code == 0
+    shown = github.git(github.origin, "show", "state:pki/clients/gateway-1/client.pem")
+    kept = load_pem_private_key((github.folder / "vault/clients/gateway-1/client.key").read_bytes(), None)
+    assert spki(kept.public_key()) == spki(x509.load_pem_x509_certificate(shown.encode()).public_key())
+    assert not list(github.folder.glob("tmp.*"))
 
 
 def test_the_job_files_keep_to_what_the_page_says() -> None:

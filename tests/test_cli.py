@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 
 from edgecerts import __version__
-from edgecerts.cli.app import HazardName, app
+from edgecerts.cli.app import app
 from edgecerts.cli.exits import run
+from edgecerts.cli.options import HazardName
 from edgecerts.plan.model import HazardCode
 from edgecerts.schemas import schema_names, schema_text
 from tests.conftest import SMALL, Project

@@ -12,10 +12,13 @@ import jsonschema
 import pytest
 import typer
 
+from edgecerts.adoption.findings import FindingCode
+from edgecerts.adoption.material import LeftOutCode
 from edgecerts.apply.report import Status
 from edgecerts.apply.secrets import COMMAND_SECONDS, MAX_SECRET_BYTES
-from edgecerts.cli.app import SchemaName, app
+from edgecerts.cli.app import app
 from edgecerts.cli.exits import run
+from edgecerts.cli.options import SchemaName
 from edgecerts.errors import ExitCode
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
@@ -251,6 +254,11 @@ def test_every_exit_code_is_described() -> None:
 )
 def test_every_code_of_a_plan_is_described(title: str, kind: type[enum.Enum]) -> None:
     assert codes(section(read("docs/plan.md"), title)) == values(kind)
+
+
+@pytest.mark.parametrize(("title", "kind"), [("What may be wrong", FindingCode), ("What is left out", LeftOutCode)])
+def test_every_code_of_an_import_is_described(title: str, kind: type[enum.Enum]) -> None:
+    assert codes(section(read("docs/adopt.md"), title)) == values(kind)
 
 
 def test_every_notice_of_a_request_is_described() -> None:

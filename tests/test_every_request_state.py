@@ -138,6 +138,6 @@ def settle(folder: Folder, options: PlanOptions, state: RequestCell, authority: 
 
 def owner_of(state: RequestCell) -> str:
     """Whose key is certified in the end: what was asked for, or the one that was in use."""
-    if state.request in OWNERS:
+    if state.request in OWNERS and not state.brings_back:
         return OWNERS[state.request]
     return "another client" if state.certificate is Certificate.ANOTHER_KEYS else "unit"

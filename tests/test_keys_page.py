@@ -127,6 +127,12 @@ def test_the_round_with_a_repository_and_a_new_key(desk: Desk) -> None:
     assert desk.run("git ls-files '*.key'", "authority") == ""
     assert desk.run("git status --porcelain", "host") == desk.run("git status --porcelain", "authority") == ""
     assert "Nothing to do" in desk.run("edgecerts plan", "authority")
+    # Neither machine reports what is on the other one.
+    for where in ("authority", "host"):
+        desk.run("edgecerts status", where)
+    # Until the broker reads the new certificate, its host is told.
+    again = f"edgecerts request broker/plant-a --key {CERTS}/server.key"
+    assert "Nothing to do" in desk.run(again, "host")
 
 
 def test_the_round_with_a_stick(desk: Desk) -> None:
@@ -135,10 +141,24 @@ def test_the_round_with_a_stick(desk: Desk) -> None:
     (desk.folder / "authority/pki.yaml").write_text(manifest(), encoding="utf-8")
     shutil.copy(desk.folder / "authority/pki.yaml", desk.stick)
     told = desk.follow("With a USB stick")
-    assert digests(told)["host"] == digests(told)["authority"]
+    assert len(digests(told)["host"]) == 1
+    assert digests(told)["host"] <= digests(told)["authority"]
     folder = desk.folder / "host/pki/brokers/plant-a"
     assert key_and_certificate_match(folder / "server.key", folder / "server.pem")
     assert not any(b"PRIVATE KEY" in path.read_bytes() for path in desk.stick.iterdir())
+
+
+def test_a_host_without_edgecerts_puts_its_next_key_in_place(desk: Desk) -> None:
+    (desk.folder / "host").mkdir()
+    for name in ("server.key", "server.next.key"):
+        desk.run(f"{find_program('openssl')} genpkey -algorithm ed25519 -out {name}", "host")
+    old, new = ((desk.folder / "host" / name).read_bytes() for name in ("server.key", "server.next.key"))
+    (desk.folder / "host/server.key").chmod(0o640)
+    desk.follow("Hosts without edgecerts")
+    assert (desk.folder / "host/server.key").read_bytes() == new
+    assert (desk.folder / "host/server.key").stat().st_mode & 0o777 == 0o640
+    assert (desk.folder / "host/server.replaced.key").read_bytes() == old
+    assert not (desk.folder / "host/server.next.key").exists()
 
 
 def test_every_way_is_on_the_page() -> None:

@@ -90,13 +90,17 @@ UNSEEN = frozenset(
         # one key and another, where an editor's message would say nothing
         "a-key-elsewhere-is-not-made-again",
         "a-private-key-lies-outside-the-output-folder",
+        "a-request-for-each-is-not-among-our-own-files",
         "a-request-goes-with-a-key-on-its-host",
+        "a-request-is-not-among-our-own-files",
+        "a-request-is-not-the-manifest",
         "password-file-with-an-unknown-placeholder",
         "rekey-from-defaults-does-not-fit-a-key-elsewhere",
         "rekey-in-defaults-does-not-fit-a-key-elsewhere",
         "a-list-is-renewed-after-it-was-signed",
         "another-authority-has-a-list-where-there-is-one",
         "what-is-revoked-for-good-is-not-declared",
+        "requests-are-not-in-an-output-folder-named-requests",
         # YAML that other tools allow
         "a-duration-has-no-leading-zero",
         "a-key-is-given-once",

@@ -352,7 +352,10 @@ def test_the_report_says_where_each_file_for_a_host_is(project: Project, keys: P
         in words
     )
     assert "server.key mode 0600, server.pem mode 0644" in words
-    assert f"New private keys, which exist only here ca/ca.key {keys}/new/brokers/plant-a/server.key" in words
+    assert (
+        f"New private keys, which exist only here {project.output}/ca/ca.key {keys}/new/brokers/plant-a/server.key"
+        in words
+    )
 
 
 def test_keys_that_are_there_stop_the_run_before_it_begins(project: Project, keys: Path) -> None:
@@ -404,6 +407,28 @@ def test_a_folder_that_is_not_ours_alone_is_refused(project: Project, keys: Path
     for name, words in (("file", "is no folder"), ("open", "others may write to"), ("file/x", "cannot be used")):
         assert words in refused(project, "--new-keys-to", str(keys / name))
     assert "lies in the output folder" in refused(project, "--new-keys-to", str(project.output / "new"))
+
+
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o770, True), (0o707, True), (0o1777, False), (0o755, False)])
+def test_the_folder_of_a_new_authority_is_as_sure(project: Project, keys: Path, mode: int, is_refused: bool) -> None:
+    project.write(MANIFEST)
+    keys.chmod(mode)
+    if is_refused:
+        assert f"others may write to {keys}" in refused(project, "--new-ca-key-to", str(keys / "ca.key"))
+        assert not project.output.exists()
+    else:
+        make_authority(project, keys / "ca.key")
+
+
+def test_no_authority_is_made_in_the_folder_of_another_user(
+    project: Project, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write(MANIFEST)
+    if os.geteuid() == 0:
+        os.chown(keys, 1234, 1234)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    assert f"others may write to {keys}" in refused(project, "--new-ca-key-to", str(keys / "ca.key"))
 
 
 def test_a_key_without_a_certificate_is_removed_again(

@@ -140,7 +140,7 @@ def test_git_gets_no_password_and_no_terminal(work_tree: Project, monkeypatch: p
     assert find_tracked(work_tree.folder, ["*.key"]) == frozenset()
     names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
     ours = {"LC_ALL", *(name for name in names if name.startswith("GIT_"))}
-    assert names - ours <= {"PATH", "HOME", "XDG_CONFIG_HOME", "PWD", "SHLVL", "OLDPWD", "_"}
+    assert names - ours <= {"PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID", "PWD", "SHLVL", "OLDPWD", "_"}
     assert "a long enough one" not in seen.read_text()
 
 

@@ -122,6 +122,8 @@ SCENARIOS = [
     Scenario(name="another next key", prepare=waiting, rekey=True, declared="key_type: ec-p384,"),
     Scenario(name="another next key without links", prepare=waiting, rekey=True, declared="key_type: ec-p384,",
              lacking=NO_LINKS),
+    Scenario(name="a next key given up", prepare=waiting, rekey=True),
+    Scenario(name="a next key given up without links", prepare=waiting, rekey=True, lacking=NO_LINKS),
     Scenario(name="another name", prepare=in_use, declared="ip_as_dns: true,"),
 ]  # fmt: skip
 

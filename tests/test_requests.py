@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from edgecerts.pki.certificate_requests import MAX_REQUEST_BYTES, build_request,
 from edgecerts.pki.certificates import CertificateSpec
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import Subject, parse_alt_name
-from edgecerts.pki.private_keys import PrivateKey, encode_private_key, generate_private_key
+from edgecerts.pki.private_keys import PrivateKey, encode_private_key, generate_private_key, spki_sha256
+from edgecerts.plan.request_checks import KeyOwners
 from tests.conftest import NOW, Project
+from tests.interop.programs import find_program
 from tests.readers import read_certificate, spki
 
 FIXTURES = Path(__file__).parent / "requests"
@@ -178,6 +181,47 @@ def test_a_key_that_lies_beside_is_never_touched(settled: Project) -> None:
     assert settled.files()[f"{CLIENT}.key"] == before[f"{CLIENT}.key"]
     assert key.parent.stat().st_mode & 0o777 == 0o755
     assert settled.run("status").code == 0
+
+
+def test_a_copy_of_a_hosts_key_that_everybody_can_read_is_a_finding(settled: Project) -> None:
+    copy = settled.output / f"{CLIENT}.key"
+    shutil.copy(settled.folder / "unit.key", copy)
+    copy.chmod(0o600)
+    assert settled.run("status").code == 0
+    copy.chmod(0o644)
+    result = settled.run("status", "--format", "json")
+    row = next(row for row in json.loads(result.out)["identities"] if row["address"] == "client/unit")
+    assert (result.code, row["state"]) == (3, "exposed")
+    assert "chmod 600 clients/unit/client.key" in row["hint"]
+    assert json.loads(settled.run("plan", "--format", "json").out)["summary"]["chmod"] == 0
+    assert copy.stat().st_mode & 0o777 == 0o644
+
+
+def test_the_line_for_openssl_never_writes_over_a_key(project: Project, tmp_path: Path) -> None:
+    project.write(MANIFEST)
+    project.apply()
+    waiting = json.loads(project.run("plan", "--format", "json").out)["waiting"]
+    command = next(entry["command"] for entry in waiting if entry["address"] == "client/unit/certificate")
+    host = tmp_path / "host"
+    host.mkdir()
+    environ = {"PATH": f"{Path(find_program('openssl')).parent}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-c", command], cwd=host, env=environ, check=True, capture_output=True)
+    key, request = (host / "client.key").read_bytes(), (host / "unit.csr").read_bytes()
+    assert parse_request(request).spki_sha256 == spki_sha256(load_pem_private_key(key, None).public_key())
+    again = subprocess.run(["sh", "-c", command], cwd=host, env=environ, capture_output=True)
+    assert again.returncode == 1
+    assert ((host / "client.key").read_bytes(), (host / "unit.csr").read_bytes()) == (key, request)
+
+
+@pytest.mark.parametrize("shared", [2, 300])
+def test_cloned_devices_each_hear_of_another(shared: int) -> None:
+    names = [f"client/{number:03}" for number in range(shared)]
+    owners = KeyOwners(holders={}, logged={}, requesters={"aa": tuple(names)})
+    assert owners.other_requester("aa", names[0]) == names[1]
+    assert {owners.other_requester("aa", name) for name in names[1:]} == {names[0]}
+    held = KeyOwners(holders={"aa": (names[1],)}, logged={}, requesters={"aa": tuple(names)})
+    assert (held.other_owner("aa", names[1]), held.other_owner("aa", names[0])) == (None, names[1])
+    assert (held.other_requester("aa", names[1]), held.other_requester("aa", names[0])) == (None, None)
 
 
 def test_only_what_is_waited_for_is_nothing_to_do_and_no_error(project: Project) -> None:

@@ -48,6 +48,18 @@ def script(folder: Path, text: str) -> tuple[str, ...]:
     return (str(path),)
 
 
+def test_a_hint_names_the_command_that_was_run(tmp_path: Path) -> None:
+    answers = iter(["one", "another"])
+    given = SecretSources(folder=tmp_path, environ={}, ask=lambda prompt: next(answers), command="edgecerts x")
+    for source, words in (
+        (PasswordSource(env="P"), "P=... edgecerts x"),
+        (PasswordSource(prompt=True), "run edgecerts x again"),
+    ):
+        with pytest.raises(SecretError) as caught:
+            given.fetch(source, CLIENT_KEY, new=True)
+        assert words in (caught.value.hint or "")
+
+
 def test_a_variable_is_taken_as_it_is(tmp_path: Path) -> None:
     assert fetch(tmp_path, PasswordSource(env="P"), environ={"P": " 0123"}) == b" 0123"
 

@@ -400,3 +400,24 @@ def test_threat_a_revocation_list_that_runs_out_or_loses_somebody(project: Proje
     assert crl.next_update_utc > project.now + timedelta(days=80)
     (project.output / "ca/ca.key").unlink()
     assert ("crl-ends", "ca") in remarks(project, "notices")
+
+
+def test_threat_imported_folder(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    settled(project)
+    before, secret = project.files(), tmp_path_factory.mktemp("elsewhere") / "secret.key"
+    shutil.copy(project.output / "ca/ca.key", secret)
+    source = tmp_path_factory.mktemp("source")
+    shutil.copy(project.output / "ca/ca.pem", source / "x\x1b[31m\nbrokers: {evil: {common_name: evil.example}}")
+    (source / "ca.key").symlink_to(secret)
+    os.mkfifo(source / "pipe")
+    with (source / "huge").open("wb") as huge:
+        huge.truncate(2**30)
+    target = tmp_path_factory.mktemp("target")
+    home, project.folder = project.folder, target
+    result = project.run("import", str(source))
+    assert result.code == 0, result.err
+    assert not list(target.rglob("*.key"))
+    assert "\x1b" not in result.out + project.manifest.read_text()
+    assert project.run("validate").out.endswith("0 brokers and 0 clients.\n")
+    project.folder = home
+    assert project.files() == before

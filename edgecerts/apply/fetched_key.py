@@ -1,5 +1,8 @@
 """The authority's private key where it comes from a variable, a file or a command: opened in memory, never written."""
 
+import contextlib
+from collections.abc import Iterator
+
 from edgecerts.apply.secrets import Secret
 from edgecerts.desired.graph import PrivateKeyArtifact
 from edgecerts.errors import EdgecertsError, InvalidKeyError, SecretError, WrongPasswordError
@@ -25,27 +28,33 @@ def open_fetched_key(artifact: PrivateKeyArtifact, text: Secret, password: Secre
         InvalidKeyError: it is no private key, or is encrypted where no password is declared, or the reverse.
     """
     name = name_key(artifact)
-    try:
+    with _explaining(name, artifact):
         encrypted = is_encrypted(text.reveal())
-        if encrypted and password is None:
-            raise InvalidKeyError(
-                f"{name} is encrypted, and the manifest names no password for it",
-                hint="under ca: write password: {env: NAME}, or another source",
-            )
-        if password is not None and not encrypted:
-            # Whoever declared a password counts on it.
-            raise InvalidKeyError(
-                f"{name} is not encrypted, and the manifest declares a password for it",
-                hint="encrypt the key (openssl pkcs8 -topk8), or remove `password` under ca",
-            )
+    if encrypted and password is None:
+        raise InvalidKeyError(
+            f"{name} is encrypted, and the manifest names no password for it",
+            hint="under ca: write password: {env: NAME}, or another source",
+        )
+    if password is not None and not encrypted:
+        # Whoever declared a password counts on it.
+        raise InvalidKeyError(
+            f"{name} is not encrypted, and the manifest declares a password for it",
+            hint="encrypt the key (openssl pkcs8 -topk8), or remove `password` under ca",
+        )
+    with _explaining(name, artifact):
         return load_private_key(text.reveal(), password.reveal() if password is not None else None, validate=True)
+
+
+@contextlib.contextmanager
+def _explaining(name: str, artifact: PrivateKeyArtifact) -> Iterator[None]:
+    """Says of an error which key it is about."""
+    try:
+        yield
     except WrongPasswordError as error:
         raise WrongPasswordError(
             f"{name}: {error.message}", hint=f"the password came from {artifact.password}"
         ) from error
     except EdgecertsError as error:
-        if error.message.startswith(name):
-            raise
         hint = "it is the text of a PEM file, with its line ends"
         raise InvalidKeyError(f"{name} cannot be used: {error.message}", hint=hint) from error
 

@@ -48,9 +48,14 @@ class FileSystem:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def make_root(self, path: Path, mode: int) -> None:
-        """Makes the output folder and the folders above it."""
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(mode)
+        """Makes the output folder or one above it, which has these permission bits whatever the umask."""
+        path.mkdir(exist_ok=True)
+        # What took its place meanwhile, and leads elsewhere, is nothing of ours.
+        descriptor = os.open(path, _FOLDER)
+        try:
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
 
     def open_folder(self, name: str, parent: int) -> int:
         return os.open(name, _FOLDER, dir_fd=parent)

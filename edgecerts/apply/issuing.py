@@ -25,13 +25,7 @@ from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
-from edgecerts.pki.private_keys import (
-    PrivateKey,
-    encode_private_key,
-    generate_private_key,
-    load_private_key,
-    spki_sha256,
-)
+from edgecerts.pki.private_keys import PrivateKey, encode_new_key, generate_private_key, spki_sha256
 from edgecerts.pki.revocation_lists import encode_revocation_lists, sign_revocation_list
 from edgecerts.pki.x509_names import name_text
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
@@ -105,10 +99,10 @@ class Workshop:
         password = self.keys.passwords.get(address)
         if artifact.password is not None and password is None:
             raise InvalidKeyError(f"no password was fetched for {artifact.path}")
-        pem = encode_private_key(key, password.reveal() if password is not None else None)
-        # What cannot be opened again must not be the only copy of a key.
-        if load_private_key(pem, password.reveal() if password is not None else None).public_key() != key.public_key():
-            raise InvalidKeyError(f"the key for {artifact.path} does not read back as it was made")
+        try:
+            pem = encode_new_key(key, password.reveal() if password is not None else None)
+        except InvalidKeyError as error:
+            raise InvalidKeyError(f"the key for {artifact.path}: {error.message}") from error
         self._made_keys[address] = key
         return pem
 

@@ -16,7 +16,7 @@ from edgecerts.errors import (
 from edgecerts.manifest.model import PrivateKeySource
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError
 from edgecerts.observed.inventory import Inventory, State
-from edgecerts.pki.private_keys import KeyFacts, PrivateKey, key_type_name, load_private_key, spki_sha256
+from edgecerts.pki.private_keys import PrivateKey, describe_key, key_type_name, load_private_key, spki_sha256
 from edgecerts.plan.issuer import find_lineage
 from edgecerts.plan.model import KeySource, Plan
 from edgecerts.plan.need import NeedKind
@@ -161,9 +161,7 @@ def _check_lineage(identity: Identity, plan: Plan, graph: Graph, inventory: Inve
     lineage = next((issuance.lineage for issuance in issuances if issuance is not None), None)
     if identity.address != graph.authorities[0].address or inventory.certificates[identity.certificate.path].value:
         return
-    public_key = key.public_key()
-    facts = KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
-    own = find_lineage(graph, inventory, key=facts)
+    own = find_lineage(graph, inventory, key=describe_key(key))
     if lineage is not None and (own is None or own.key_id != lineage.key_id):
         raise InvalidKeyError(
             f"{name_key(identity.private_key)} is not the key of the authority that brokers and clients trust",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecerts.apply.file_system import FileSystem, Sync
+from edgecerts.apply.key_file import fill_key_file
 from edgecerts.apply.output_folder import OutputFolder, open_output, reporting
 from edgecerts.apply.repository_guard import check_ignored
 from edgecerts.desired.graph import PRIVATE_KEY_MODE, Identity, PrivateKeyArtifact
@@ -115,19 +116,12 @@ class NewKeyFiles:
                 raise _taken([place]) from None
             stack.callback(system.close, descriptor)
             try:
-                self._fill(descriptor, place, content)
+                fill_key_file(descriptor, content, name=str(place), system=system)
                 system.sync(parent, Sync.PLACE)
             except BaseException:
                 with contextlib.suppress(OSError):
                     _remove(folder, path)
                 raise
-
-    def _fill(self, descriptor: int, place: Path, content: bytes) -> None:
-        self.system.write(descriptor, content)
-        self.system.chmod(descriptor, PRIVATE_KEY_MODE)
-        self.system.sync(descriptor, Sync.STAGED_FILE)
-        if self.system.read(descriptor) != content:
-            raise StorageError(f"{place} does not read back as it was written")
 
     def _check_asked(self, plan: Plan) -> None:
         """A file was named for an authority's key, and none would be made."""
@@ -148,8 +142,7 @@ class NewKeyFiles:
             )
         if self.is_own(place):
             return
-        if not place.parent.is_dir():
-            raise StorageError(f"{NEW_CA_KEY_TO}: there is no folder {place.parent}", hint="make it first")
+        _check_parent(place.parent)
         if _is_below(place, self.output):
             offline = self.root.private_key.offline
             where = f"name {self.output / self.root.private_key.path}, or a file" if offline else "name a file"
@@ -164,19 +157,41 @@ class NewKeyFiles:
 def _check_folder(folder: Path, output: Path) -> None:
     if _is_below(folder, output):
         raise StorageError(f"{folder} lies in the output folder", hint=f"{NEW_KEYS_TO} names a folder outside of it")
-    try:
-        status = folder.stat()
-    except FileNotFoundError:
+    status = _look(folder, NEW_KEYS_TO)
+    if status is None:
         return
-    except OSError as error:
-        raise StorageError(f"{NEW_KEYS_TO}: {folder} cannot be used: {error.strerror}") from None
     if not stat.S_ISDIR(status.st_mode):
         raise StorageError(f"{NEW_KEYS_TO}: {folder} is no folder")
-    if status.st_mode & _OPEN_TO_OTHERS or status.st_uid not in (0, os.geteuid()):
-        raise StorageError(
-            f"{NEW_KEYS_TO}: others may write to {folder}, and exchange a key there",
-            hint="name a folder that is yours alone, or one that is not there yet",
-        )
+    is_open = bool(status.st_mode & _OPEN_TO_OTHERS)
+    if is_open or _is_of_another(status):
+        raise _exposed(folder, NEW_KEYS_TO, "name a folder that is yours alone, or one that is not there yet")
+
+
+def _check_parent(folder: Path) -> None:
+    status = _look(folder, NEW_CA_KEY_TO)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        raise StorageError(f"{NEW_CA_KEY_TO}: there is no folder {folder}", hint="make it first")
+    # Where the sticky bit is set, as in /tmp, nobody can take away what is another user's.
+    is_open = bool(status.st_mode & _OPEN_TO_OTHERS) and not status.st_mode & stat.S_ISVTX
+    if is_open or _is_of_another(status):
+        raise _exposed(folder, NEW_CA_KEY_TO, "name a file in a folder that is yours alone")
+
+
+def _look(folder: Path, option: str) -> os.stat_result | None:
+    try:
+        return folder.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"{option}: {folder} cannot be used: {error.strerror}") from None
+
+
+def _is_of_another(status: os.stat_result) -> bool:
+    return status.st_uid not in (0, os.geteuid())
+
+
+def _exposed(folder: Path, option: str, hint: str) -> StorageError:
+    return StorageError(f"{option}: others may write to {folder}, and exchange a key there", hint=hint)
 
 
 def _taken(places: Sequence[Path]) -> StorageError:

@@ -16,10 +16,10 @@ from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE
 from edgecerts.errors import StorageError
 
 _HINTS: Mapping[int, str] = {
-    errno.ENOSPC: "make room on the disk, then run edgecerts apply again",
-    errno.EACCES: "let this user write there, then run edgecerts apply again",
-    errno.EPERM: "let this user write there, then run edgecerts apply again",
-    errno.EDQUOT: "make room in your quota, then run edgecerts apply again",
+    errno.ENOSPC: "make room on the disk, then run the same command again",
+    errno.EACCES: "let this user write there, then run the same command again",
+    errno.EPERM: "let this user write there, then run the same command again",
+    errno.EDQUOT: "make room in your quota, then run the same command again",
     errno.EXDEV: f"keep all of the output folder on the file system that {LOCAL_FOLDER} is on",
     errno.EBUSY: f"nothing may be mounted below the output folder: all of it has to be where {LOCAL_FOLDER} is",
 }
@@ -43,9 +43,13 @@ class OutputFolder:
         self._owner = owner
 
     @contextlib.contextmanager
-    def folder(self, path: str) -> Iterator[int]:
-        """A descriptor of a folder, which is made step by step where it is not there; "" is the output folder."""
-        with self._walk(path, make=True) as descriptor:
+    def folder(self, path: str, *, mode: int = PRIVATE_FOLDER_MODE) -> Iterator[int]:
+        """A descriptor of a folder, which is made step by step where it is not there; "" is the output folder.
+
+        Args:
+            mode: of each folder that is made, whatever the umask.
+        """
+        with self._walk(path, mode=mode) as descriptor:
             if descriptor is None:  # pragma: no cover (it was made a moment ago)
                 raise FileNotFoundError(path)
             yield descriptor
@@ -53,7 +57,7 @@ class OutputFolder:
     @contextlib.contextmanager
     def existing(self, path: str) -> Iterator[int | None]:
         """A descriptor of a folder, or None where there is none."""
-        with self._walk(path, make=False) as descriptor:
+        with self._walk(path, mode=None) as descriptor:
             yield descriptor
 
     @contextlib.contextmanager
@@ -64,11 +68,11 @@ class OutputFolder:
             yield descriptor, name
 
     @contextlib.contextmanager
-    def _walk(self, path: str, *, make: bool) -> Iterator[int | None]:
+    def _walk(self, path: str, *, mode: int | None) -> Iterator[int | None]:
         system, descriptor, steps = self.system, self._root, path.split("/") if path else []
         try:
             for step in steps:
-                inner = self._step(step, descriptor, make=make)
+                inner = self._step(step, descriptor, mode)
                 if descriptor != self._root:
                     system.close(descriptor)
                 descriptor = self._root if inner is None else inner
@@ -83,13 +87,13 @@ class OutputFolder:
             if descriptor != self._root:
                 system.close(descriptor)
 
-    def _step(self, name: str, parent: int, *, make: bool) -> int | None:
+    def _step(self, name: str, parent: int, mode: int | None) -> int | None:
         try:
             return self.system.open_folder(name, parent)
         except FileNotFoundError:
-            if not make:
+            if mode is None:
                 return None
-        descriptor = self.make_folder(name, parent)
+        descriptor = self.make_folder(name, parent, mode)
         try:
             self.system.sync(parent, Sync.PLACE)
         except OSError:
@@ -97,15 +101,15 @@ class OutputFolder:
             raise
         return descriptor
 
-    def make_folder(self, name: str, parent: int) -> int:
-        """Makes a private folder, whatever the umask. Returns its descriptor."""
+    def make_folder(self, name: str, parent: int, mode: int = PRIVATE_FOLDER_MODE) -> int:
+        """Makes a folder with this mode, whatever the umask. Returns its descriptor."""
         with contextlib.suppress(FileExistsError):
-            self.system.make_folder(name, parent, PRIVATE_FOLDER_MODE)
+            self.system.make_folder(name, parent, mode)
         descriptor = self.system.open_folder(name, parent)
         try:
             status = self.system.status(descriptor)
-            if stat.S_IMODE(status.st_mode) != PRIVATE_FOLDER_MODE:
-                self.system.chmod(descriptor, PRIVATE_FOLDER_MODE)
+            if stat.S_IMODE(status.st_mode) != mode:
+                self.system.chmod(descriptor, mode)
             self.hand_over(descriptor)
         except OSError:
             self.system.close(descriptor)
@@ -152,20 +156,26 @@ class OutputFolder:
 
 
 @contextlib.contextmanager
-def open_output(root: Path, system: FileSystem, *, name: str | None = None) -> Iterator[OutputFolder]:
+def open_output(
+    root: Path, system: FileSystem, *, name: str | None = None, mode: int = PRIVATE_FOLDER_MODE, gives: bool = False
+) -> Iterator[OutputFolder]:
     """Holds the output folder open, which is made where it is not there.
 
     Args:
         name: what messages call it, where it is another folder that is written to in the same way.
+        mode: of each folder that is made, whatever the umask.
+        gives: what root makes on the way to it is its owner's who has the folder above.
 
     Raises:
         StorageError: it cannot be made or opened.
     """
     try:
         made = [folder for folder in (root, *root.parents) if not folder.exists()]
-        if made:
-            system.make_root(root, PRIVATE_FOLDER_MODE)
-        elif not os.path.lexists(root / LOCAL_FOLDER):
+        for folder in reversed(made):
+            system.make_root(folder, mode)
+            if gives:
+                _give(folder, system)
+        if not made and not os.path.lexists(root / LOCAL_FOLDER):
             # A run may have made it that was killed before it could say so on disk.
             made = [root]
         for folder in made:
@@ -174,11 +184,30 @@ def open_output(root: Path, system: FileSystem, *, name: str | None = None) -> I
         descriptor = system.open_root(root)
     except OSError as error:
         raise StorageError(f"{name or f'the output folder {root}'} cannot be used: {error.strerror}") from error
-    owner = (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
     try:
-        yield OutputFolder(descriptor, system, owner)
+        yield OutputFolder(descriptor, system, _owner_of(status))
     finally:
         system.close(descriptor)
+
+
+def _owner_of(status: os.stat_result) -> tuple[int, int] | None:
+    """Whose everything is that root makes in a folder; None where it stays as it is made."""
+    return (status.st_uid, status.st_gid) if os.geteuid() == 0 and status.st_uid != 0 else None
+
+
+def _give(folder: Path, system: FileSystem) -> None:
+    """Gives a folder that was made a moment ago to the owner of the one above, and nothing that took its place."""
+    parent = system.open_root(folder.parent)
+    try:
+        above = OutputFolder(parent, system, _owner_of(system.status(parent)))
+        descriptor = system.open_folder(folder.name, parent)
+        try:
+            if not system.names(descriptor):
+                above.hand_over(descriptor)
+        finally:
+            system.close(descriptor)
+    finally:
+        system.close(parent)
 
 
 def _sync_place(parent: Path, system: FileSystem) -> None:

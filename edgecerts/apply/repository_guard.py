@@ -7,11 +7,14 @@ from pathlib import Path
 from edgecerts.desired.folder_files import GITIGNORE
 from edgecerts.desired.graph import LOCAL_FOLDER, REPLACED_FOLDER, LeftoverArtifact, PrivateKeyArtifact
 from edgecerts.errors import StorageError
-from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules
+from edgecerts.observed.repository import IgnoreRule, Unknown, find_ignore_rules, find_tracked
 from edgecerts.plan.model import Action, Change
 
 _KEPT = f"{REPLACED_FOLDER}/x"
 """Stands for every key that is moved out of the way."""
+
+_ELSEWHERE = "name a place outside the work tree, or declare `password`, so that the key is encrypted"
+_IGNORED = "write *.key at the end of the repository's .gitignore, where the name of the key ends so"
 
 
 @dataclass
@@ -57,13 +60,18 @@ def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageE
     return {path: _problem(path, rule) for path, rule in _exposing_rules(output, paths).items()}
 
 
-def explain_exposure(folder: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Why git would take in what lies at these paths, by path; those that it would not are left out.
+def check_local_folder(output: Path) -> None:
+    """Looks whether what an interrupted run left came with a repository.
 
-    Args:
-        folder: what the paths are relative to.
+    Raises:
+        StorageError: it may have, and then anybody may have written it.
     """
-    return {path: _explain(rule) for path, rule in _exposing_rules(folder, paths).items()}
+    tracked = find_tracked(output, (LOCAL_FOLDER,))
+    if isinstance(tracked, frozenset) and tracked:
+        raise StorageError(
+            f"git has files of {LOCAL_FOLDER}, which belongs to one machine: {min(tracked)}",
+            hint=f"look at who added them; then, in the output folder: git rm -r --cached {LOCAL_FOLDER}",
+        )
 
 
 def _exposing_rules(folder: Path, paths: Iterable[str]) -> dict[str, IgnoreRule | None]:
@@ -78,7 +86,7 @@ def _explain(rule: IgnoreRule | None) -> str:
 
 
 def check_ignored(places: Sequence[Path]) -> None:
-    """Checks private keys that are going to be written outside the output folder, and are not encrypted.
+    """Checks private keys that are going to be written, and are not encrypted, where no `.gitignore` of ours has to be.
 
     Raises:
         StorageError: git would take one of them into a repository, or cannot say whether it would.
@@ -90,17 +98,14 @@ def check_ignored(places: Sequence[Path]) -> None:
     for folder, named in by_folder.items():
         rules = find_ignore_rules(folder, named)
         if isinstance(rules, Unknown):
-            raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}")
+            raise _in_work_tree(next(iter(named.values())), f"git cannot be asked: {rules.problem}", _ELSEWHERE)
         for path, rule in (rules or {}).items():
             if rule is None or rule.lets_in:
-                raise _in_work_tree(named[path], _explain(rule))
+                raise _in_work_tree(named[path], _explain(rule), f"{_ELSEWHERE}; or {_IGNORED}")
 
 
-def _in_work_tree(place: Path, why: str) -> StorageError:
-    return StorageError(
-        f"{place} would not be encrypted, and git might take it into a repository; {why}",
-        hint="name a place outside the work tree, or declare `password`, so that the key is encrypted",
-    )
+def _in_work_tree(place: Path, why: str, hint: str) -> StorageError:
+    return StorageError(f"{place} would not be encrypted, and git might take it into a repository; {why}", hint=hint)
 
 
 def _exposed_places(change: Change) -> Iterator[str]:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.file_system import FileSystem
-from edgecerts.apply.host_files import HostKeys, open_root, write_request
+from edgecerts.apply.host_files import PUBLIC_FOLDER_MODE, HostKeys, check_request_place, check_writable, staged_request
 from edgecerts.apply.lock import LOCK
-from edgecerts.apply.output_folder import OutputFolder, reporting
+from edgecerts.apply.output_folder import OutputFolder, open_output, reporting
 from edgecerts.apply.replaced import stamp_of
-from edgecerts.apply.repository_guard import explain_exposure
+from edgecerts.apply.repository_guard import check_ignored
 from edgecerts.apply.secrets import Secret, SecretSources
-from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_KEY_MODE, Identity
+from edgecerts.desired.graph import LOCAL_FOLDER, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, Identity
 from edgecerts.desired.host import HostPlaces, Place
 from edgecerts.errors import EdgecertsError, InvalidKeyError, StorageError, WrongPasswordError
 from edgecerts.manifest.model import PasswordSource
@@ -25,16 +25,14 @@ from edgecerts.pki.certificate_requests import build_request
 from edgecerts.pki.private_keys import (
     KeyFacts,
     PrivateKey,
-    encode_private_key,
+    describe_key,
+    encode_new_key,
     generate_private_key,
-    key_type_name,
     load_private_key,
-    spki_sha256,
 )
-from edgecerts.requests.decide import choose_key, decide, find_certificate
+from edgecerts.requests.certificates import find_certificate
+from edgecerts.requests.decide import choose_key, decide
 from edgecerts.requests.model import Decision, KeyStep, RequestReport, RequestStep
-
-_PUBLIC_FOLDER_MODE = 0o755
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +70,12 @@ def run_request(run: RequestRun) -> RequestReport:
         SecretError, InvalidKeyError, StorageError: nothing was lost; the next run goes on from where this one ended.
     """
     forbid_core_dumps()
+    check_request_place(run.places.request)
     look = _look(run, rekey=run.rekey)
     if look.decision.does_nothing:
         return _report(run, look, None)
+    if look.decision.request is RequestStep.WRITTEN:
+        check_writable(run.places.request)
     password = _fetch(run, new=True) if look.decision.makes_key else None
     made = _generate(run, password) if look.decision.makes_key else None
     _check_repository(run, look.decision, encrypted=password is not None)
@@ -83,11 +84,9 @@ def run_request(run: RequestRun) -> RequestReport:
             raise StorageError(
                 "the files of this host changed while edgecerts was at work", hint="run the same command again"
             )
-        replaced = _write_key(run, look.decision, made, HostKeys(run.places, folder, run.system))
-        if look.decision.request is RequestStep.WRITTEN:
-            key = made[0] if made is not None else look.opened
-            assert key is not None  # noqa: S101 (what is not made was opened)
-            _write_request(run, key)
+        with _staged_request(run, look, made[0] if made is not None else look.opened) as publish:
+            replaced = _write_key(run, look, made, HostKeys(run.places, folder, run.system))
+            publish()
         after = _look(run, rekey=False)
         if not after.decision.does_nothing:
             raise StorageError("what was written is not as it should be when it is read again", hint="run it again")
@@ -108,21 +107,24 @@ class _Look:
 
     @property
     def facts(self) -> KeyFacts | None:
-        return _facts(self.opened) if self.opened is not None else None
+        return describe_key(self.opened) if self.opened is not None else None
 
 
 def _look(run: RequestRun, *, rekey: bool) -> _Look:
     files = scan_host(run.places)
     chosen = choose_key(run.places, files, rekey=rekey)
-    opened = _open(run, chosen[0], chosen[1].value) if chosen is not None else None
-    facts = _facts(opened) if opened is not None else None
-    decision = decide(run.identity, run.places, files, facts, rekey=rekey)
+    try:
+        opened = _open(run, chosen[0], chosen[1].value) if chosen is not None else None
+    except InvalidKeyError:
+        if not rekey:
+            raise
+        # It makes way for another key, whatever keeps it from being opened. What opened nothing closes nothing, either.
+        opened = None
+        run.sources.forget(run.identity.private_key.address)
+    facts = describe_key(opened) if opened is not None else None
+    in_use = _open_quietly(run, files) if opened is not None and not rekey else None
+    decision = decide(run.identity, run.places, files, facts, rekey=rekey, in_use=in_use)
     return _Look(files=files, opened=opened, decision=decision)
-
-
-def _facts(key: PrivateKey) -> KeyFacts:
-    public_key = key.public_key()
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 
 
 def _open(run: RequestRun, place: Place, found: KeyFile | None) -> PrivateKey:
@@ -138,11 +140,26 @@ def _open(run: RequestRun, place: Place, found: KeyFile | None) -> PrivateKey:
     try:
         return load_private_key(found.data, password.reveal() if password is not None else None, validate=True)
     except WrongPasswordError as error:
-        raise WrongPasswordError(f"{place}: {error.message}", hint=f"the password came from {_source(run)}") from error
+        raise WrongPasswordError(
+            f"{place}: {error.message}",
+            hint=f"the password came from {_source(run)}; where the right one is lost, have another key made: --rekey",
+        ) from error
     except EdgecertsError as error:
         raise InvalidKeyError(
             f"{place}: {error.message}", hint="bring it back from a backup; or have another key made: --rekey"
         ) from error
+
+
+def _open_quietly(run: RequestRun, files: HostFiles) -> KeyFacts | None:
+    """The key in use beside one that waits. It is only compared with, and no password is asked for to that end."""
+    found, waiting = files.key.value, files.next_key.value
+    if found is None or waiting is None or (found.encrypted and not waiting.encrypted):
+        return None
+    try:
+        password = _fetch(run, new=False) if found.encrypted else None
+        return describe_key(load_private_key(found.data, password.reveal() if password is not None else None))
+    except EdgecertsError:
+        return None
 
 
 def _source(run: RequestRun) -> PasswordSource | None:
@@ -160,12 +177,10 @@ def _fetch(run: RequestRun, *, new: bool) -> Secret | None:
 def _generate(run: RequestRun, password: Secret | None) -> tuple[PrivateKey, bytes]:
     """A new key, and its file's content."""
     key = generate_private_key(run.identity.private_key.key_type)
-    revealed = password.reveal() if password is not None else None
-    pem = encode_private_key(key, revealed)
-    # What cannot be opened again must not be the only copy of a key.
-    if load_private_key(pem, revealed).public_key() != key.public_key():
-        raise InvalidKeyError("the new key does not read back as it was made")
-    return key, pem
+    try:
+        return key, encode_new_key(key, password.reveal() if password is not None else None)
+    except InvalidKeyError as error:
+        raise InvalidKeyError(f"the new key for {run.identity.address}: {error.message}") from error
 
 
 def _check_repository(run: RequestRun, decision: Decision, *, encrypted: bool) -> None:
@@ -173,14 +188,8 @@ def _check_repository(run: RequestRun, decision: Decision, *, encrypted: bool) -
     if not decision.makes_key or encrypted:
         return
     places = run.places
-    folder = next(parent for parent in Path(str(places.key)).absolute().parents if parent.is_dir())
     wanted = (places.key, places.next_key, places.new_key, places.replaced_key(stamp_of(run.now)))
-    paths = {os.path.relpath(Path(str(place)).absolute(), folder): place for place in wanted}
-    for path, why in explain_exposure(folder, paths).items():
-        raise StorageError(
-            f"{paths[path]} would not be encrypted, and git would take it in; {why}",
-            hint="write *.key at the end of the repository's .gitignore; or declare `password`",
-        )
+    check_ignored([Path(str(place)) for place in wanted])
 
 
 @contextlib.contextmanager
@@ -196,16 +205,6 @@ def _held(run: RequestRun) -> Iterator[int]:
                 )
             _lock(folder, run.system, str(place))
         yield folder
-
-
-@contextlib.contextmanager
-def _opened(path: Path, system: FileSystem) -> Iterator[OutputFolder]:
-    """A folder that is walked by descriptors, so that no symbolic link below it is followed."""
-    descriptor = open_root(path, system)
-    try:
-        yield OutputFolder(descriptor, system)
-    finally:
-        system.close(descriptor)
 
 
 def _lock(descriptor: int, system: FileSystem, what: str) -> None:
@@ -232,16 +231,15 @@ def _undisturbed_by_apply(run: RequestRun) -> Iterator[None]:
         yield
 
 
-def _write_key(
-    run: RequestRun, decision: Decision, made: tuple[PrivateKey, bytes] | None, keys: HostKeys
-) -> str | None:
+def _write_key(run: RequestRun, look: _Look, made: tuple[PrivateKey, bytes] | None, keys: HostKeys) -> str | None:
     """Does what is to be done about the key. Returns where the one went that was in use or waited."""
-    places, stamp = run.places, stamp_of(run.now)
+    places, stamp, decision, waiting = run.places, stamp_of(run.now), look.decision, look.files.next_key.value
     kept = None
     with reporting(str(places.key)):
         keys.tidy()
         if decision.key is KeyStep.PUT_IN_PLACE:
-            kept = keys.put_in_place(stamp)
+            assert waiting is not None  # noqa: S101 (only what was read is put in place)
+            kept = keys.put_in_place(stamp, waiting.file)
         if made is not None:
             if decision.sets_next_aside:
                 kept = keys.set_aside(places.next_key.name, stamp)
@@ -250,22 +248,28 @@ def _write_key(
     return str(places.key.beside(kept)) if kept is not None else None
 
 
-def _write_request(run: RequestRun, key: PrivateKey) -> None:
+@contextlib.contextmanager
+def _staged_request(run: RequestRun, look: _Look, key: PrivateKey | None) -> Iterator[Callable[[], None]]:
+    """What gives the new request its name, when its key has one; nothing, where there is no new request."""
+    if look.decision.request is RequestStep.KEPT:
+        yield lambda: None
+        return
+    assert key is not None  # noqa: S101 (what is not made was opened)
     place, system = run.places.request, run.system
     content = build_request(run.identity.certificate.spec, key)
-    with _opened(place.root, system) as root, reporting(str(place)):
-        _make_public_folders(root, place.folder, system)
-        with root.folder(place.folder) as folder:
-            write_request(place.name, content, folder=folder, system=system)
+    with (
+        _opened(place.root, system, mode=PUBLIC_FOLDER_MODE) as root,
+        reporting(str(place)),
+        staged_request(place, content, folder=root, system=system) as publish,
+    ):
+        yield publish
 
 
-def _make_public_folders(root: OutputFolder, path: str, system: FileSystem) -> None:
-    """The folders of a request, which holds nothing secret."""
-    made = ""
-    for name in path.split("/") if path else ():
-        with root.folder(made) as parent, contextlib.suppress(FileExistsError):
-            system.make_folder(name, parent, _PUBLIC_FOLDER_MODE)
-        made = f"{made}/{name}".removeprefix("/")
+def _opened(
+    path: Path, system: FileSystem, *, mode: int = PRIVATE_FOLDER_MODE
+) -> contextlib.AbstractContextManager[OutputFolder]:
+    """A folder of a host, which may be somebody's clone."""
+    return open_output(path, system, name=f"the folder {path}", mode=mode, gives=True)
 
 
 def _report(run: RequestRun, look: _Look, replaced: str | None) -> RequestReport:
@@ -273,7 +277,9 @@ def _report(run: RequestRun, look: _Look, replaced: str | None) -> RequestReport
     assert facts is not None  # noqa: S101 (a key is there by now)
     waits = _is_waiting(files)
     found = files.next_key.value if waits else files.key.value
-    certificate = find_certificate(files, facts.spki_sha256)
+    certificate, strange = find_certificate(files, facts.spki_sha256), look.decision.strange
+    if certificate is not None and strange != places.certificates[0]:
+        strange = None
     return RequestReport(
         created_at=run.now,
         manifest=run.manifest,
@@ -286,6 +292,7 @@ def _report(run: RequestRun, look: _Look, replaced: str | None) -> RequestReport
         replaced=replaced,
         request_path=str(places.request),
         certificate=str(certificate) if certificate is not None else None,
+        strange=str(strange) if strange is not None else None,
     )
 
 

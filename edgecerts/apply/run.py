@@ -21,14 +21,13 @@ from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import remove_old, stamp_of
 from edgecerts.apply.report import ApplyReport, Outcome, Status, with_key_files
-from edgecerts.apply.repository_guard import RepositoryGuard
+from edgecerts.apply.repository_guard import RepositoryGuard, check_local_folder
 from edgecerts.apply.secrets import SecretSources
-from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, STAGING_FOLDER, Graph
+from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
 from edgecerts.errors import EdgecertsError, RefusedError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
-from edgecerts.observed.repository import find_tracked
 from edgecerts.plan import make_plan
 from edgecerts.plan.delivery import plan_deliveries
 from edgecerts.plan.folder_checks import find_insecure_folders
@@ -241,12 +240,7 @@ def _check_recovery(run: Run) -> None:
     insecure = find_insecure_folders(inventory, run.owners) if run.owners is not None else None
     if insecure is not None and HazardCode.INSECURE_FOLDER not in run.options.allow:
         raise RefusedError(f"an interrupted apply is not finished here: {insecure.message}", hint=insecure.hint)
-    tracked = find_tracked(run.output, (LOCAL_FOLDER,))
-    if isinstance(tracked, frozenset) and tracked:
-        raise StorageError(
-            f"git has files of {LOCAL_FOLDER}, which belongs to one machine: {min(tracked)}",
-            hint=f"look at who added them; then, in the output folder: git rm -r --cached {LOCAL_FOLDER}",
-        )
+    check_local_folder(run.output)
 
 
 def _tidy(run: Run) -> None:

@@ -67,12 +67,14 @@ class SecretSources:
         environ: the environment.
         ask: asks on the terminal, or None where there is none.
         hidden: the variables that hold secrets; commands do not get them.
+        command: what was run, as a hint names it.
     """
 
     folder: Path
     environ: Mapping[str, str] = field(repr=False)
     ask: Ask | None = None
     hidden: frozenset[str] = frozenset()
+    command: str = "edgecerts apply"
     _known: dict[PasswordSource | PrivateKeySource, Secret] = field(default_factory=dict, repr=False)
     _answers: dict[Address, Secret] = field(default_factory=dict, repr=False)
 
@@ -107,6 +109,10 @@ class SecretSources:
             )
         return secret
 
+    def forget(self, address: Address) -> None:
+        """Lets a password be typed again: the one that was opened nothing."""
+        self._answers.pop(address, None)
+
     def fetch_key(self, source: PrivateKeySource) -> Secret:
         """Gets the text of the authority's private key, which may be encrypted.
 
@@ -137,18 +143,21 @@ class SecretSources:
             what: the secret in words, for messages.
         """
         if source.env is not None:
-            return self._read_variable(source.env, what)
+            example = f"for example from a password manager: {source.env}=... {self.command}"
+            if isinstance(source, PrivateKeySource):
+                example = f'as a secret of the CI job, or from a file: {source.env}="$(cat FILE)" {self.command}'
+            return self._read_variable(source.env, what, example)
         if source.file is not None:
             return self._read_file(source.file, what, limit)
         return self._run(source.command or (), what, limit)
 
-    def _read_variable(self, name: str, what: str) -> bytes:
+    def _read_variable(self, name: str, what: str, example: str) -> bytes:
         value = self.environ.get(name)
         if not value:
             state = "is not set" if value is None else "is empty"
             raise SecretError(
                 f"environment variable {name}, {what}, {state}",
-                hint=f"set it for this command, for example from a password manager: {name}=... edgecerts apply",
+                hint=f"set it for this command, {example}",
             )
         return os.fsencode(value)
 
@@ -205,7 +214,7 @@ class SecretSources:
         if not first:
             raise SecretError(f"the password for {owner} is empty")
         if twice and self.ask(f"The same again, for {owner}: ") != first:
-            raise SecretError(f"the two passwords for {owner} differ", hint="run edgecerts apply again")
+            raise SecretError(f"the two passwords for {owner} differ", hint=f"run {self.command} again")
         password = first.encode("utf-8", errors="surrogateescape")
         return _usable(password, f"the password for {owner}", "the prompt", stripped=False)
 

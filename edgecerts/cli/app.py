@@ -4,7 +4,6 @@ The bodies import what they need when they run, because every command has to sta
 error load neither cryptography nor jsonschema.
 """
 
-import enum
 import math
 import sys
 from pathlib import Path
@@ -13,6 +12,28 @@ from typing import Annotated
 import typer
 
 from edgecerts import __version__
+from edgecerts.cli.options import (
+    AllowInsecureFolderOption,
+    AllowOption,
+    DetailedOption,
+    FailOn,
+    Format,
+    FormatOption,
+    HazardName,
+    LockTimeoutOption,
+    ManifestOption,
+    NewAuthorityKeyOption,
+    NewKeysOption,
+    OutputOption,
+    PlanFormat,
+    PlanFormatOption,
+    PruneOption,
+    ReplaceOption,
+    SchemaName,
+    TargetOption,
+    parse_file_path,
+    parse_path,
+)
 from edgecerts.errors import UsageError
 
 app = typer.Typer(
@@ -25,125 +46,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@enum.unique
-class Format(enum.StrEnum):
-    """How a result is written."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-@enum.unique
-class PlanFormat(enum.StrEnum):
-    """How a plan is written."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
-
-@enum.unique
-class SchemaName(enum.StrEnum):
-    """The schemas that edgecerts publishes."""
-
-    PKI = "pki"
-    PLAN = "plan"
-    APPLY = "apply"
-    STATUS = "status"
-    HISTORY = "history"
-    SAVED_PLAN = "saved-plan"
-    REQUEST = "request"
-
-
-@enum.unique
-class HazardName(enum.StrEnum):
-    """The hazards that can be allowed."""
-
-    CA_REPLACED = "ca-replaced"
-    CLOCK_BEHIND = "clock-behind"
-    INSECURE_FOLDER = "insecure-folder"
-    FOREIGN_FILE = "foreign-file"
-    UNREVOKED = "unrevoked"
-    UNKNOWN_SERIAL = "unknown-serial"
-
-
-@enum.unique
-class FailOn(enum.StrEnum):
-    """What `status` finds fault with when it is asked to."""
-
-    WAITING = "waiting"
-
-
-def _path(text: str) -> Path:
-    """A path from the command line. An empty one is a variable that was not set, and never the current folder."""
-    if not text:
-        raise typer.BadParameter("the path is empty")
-    return Path(text)
-
-
-ManifestOption = Annotated[
-    Path, typer.Option("-f", "--file", help="The manifest.", show_default=True, parser=_path, metavar="PATH")
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        help="The output folder, in place of the manifest's `output`.",
-        show_default=False,
-        parser=_path,
-        metavar="PATH",
-    ),
-]
-FormatOption = Annotated[Format, typer.Option("--format", help="How the result is written.")]
-PlanFormatOption = Annotated[
-    PlanFormat, typer.Option("--format", help="How the plan is written; markdown is for a comment in review.")
-]
-
-TargetOption = Annotated[
-    list[str] | None,
-    typer.Option("--target", metavar="ADDRESS", help="Only this identity or file, with what it depends on."),
-]
-ReplaceOption = Annotated[
-    list[str] | None,
-    typer.Option("--replace", metavar="ADDRESS", help="Make this again, or `missing-keys`: a new key for each."),
-]
-PruneOption = Annotated[bool, typer.Option("--prune", help="Delete our files of entries that left the manifest.")]
-AllowOption = Annotated[list[HazardName] | None, typer.Option("--allow", metavar="HAZARD", help="Accept this hazard.")]
-AllowInsecureFolderOption = Annotated[
-    bool, typer.Option("--allow-insecure-folder", help="The same as --allow insecure-folder.")
-]
-DetailedOption = Annotated[
-    bool, typer.Option("--detailed-exitcode", help="Exit with 2 where there are changes, for gates and hooks.")
-]
-
-LockTimeoutOption = Annotated[
-    float,
-    typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="Wait this long for another apply to end."),
-]
-
-
-NewKeysOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--new-keys-to",
-        metavar="FOLDER",
-        help="Write new private keys of brokers and clients there, not into the output folder.",
-        show_default=False,
-        parser=_path,
-    ),
-]
-NewAuthorityKeyOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--new-ca-key-to",
-        metavar="FILE",
-        help="Make an authority whose key is kept elsewhere, and write the key to this file.",
-        show_default=False,
-        parser=_path,
-    ),
-]
 
 
 def _allowed(allow: list[HazardName] | None, *, insecure_folder: bool) -> list[HazardName]:
@@ -316,13 +218,14 @@ def request_command(
     output: OutputOption = None,
     key: Annotated[
         Path | None,
-        typer.Option("--key", help="Where its private key is, or will be.", parser=_path, metavar="PATH"),
+        typer.Option("--key", help="Where its private key is, or will be.", parser=parse_file_path, metavar="PATH"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the request goes.", parser=_path, metavar="PATH")
+        Path | None, typer.Option("--out", help="Where the request goes.", parser=parse_file_path, metavar="PATH")
     ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--certificate", help="Where its certificate is.", parser=_path, metavar="PATH")
+        Path | None,
+        typer.Option("--certificate", help="Where its certificate is.", parser=parse_file_path, metavar="PATH"),
     ] = None,
     rekey: Annotated[
         bool, typer.Option("--rekey", help="Make a new key, which takes over when its certificate is here.")
@@ -337,6 +240,53 @@ def request_command(
 
     where = Locations(key=key, request=out, certificate=certificate)
     code = request(address, file, output, where, rekey=rekey, as_json=format_ is Format.JSON, notice=notice)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_command(
+    source: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder of keys and certificates.", parser=parse_path)
+    ],
+    file: Annotated[
+        Path,
+        typer.Option(
+            "-f", "--file", help="The manifest to write; never over an existing one.", parser=parse_path, metavar="PATH"
+        ),
+    ] = _DEFAULT_MANIFEST,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", help="Where the copies go; default: pki beside the manifest.", parser=parse_path, metavar="PATH"
+        ),
+    ] = None,
+    password: Annotated[
+        list[str] | None,
+        typer.Option("--password", metavar="REF", help="Where a password is: env:NAME or file:PATH. Repeatable."),
+    ] = None,
+    ca: Annotated[
+        str | None,
+        typer.Option("--ca", metavar="NAME", help="The authority to take over: its common name or fingerprint."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and write nothing.")] = False,
+    format_: FormatOption = Format.TEXT,
+) -> None:
+    """Take over keys and certificates that other tools made. Nothing in their folder is changed."""
+    from edgecerts.cli.platform import find_platform_notice
+
+    notice = find_platform_notice(sys.platform, "import")
+    from edgecerts.cli.import_folder import import_folder
+
+    code = import_folder(
+        source,
+        file,
+        output,
+        passwords=password or (),
+        authority=ca,
+        dry_run=dry_run,
+        as_json=format_ is Format.JSON,
+        notice=notice,
+    )
     raise typer.Exit(code)
 
 

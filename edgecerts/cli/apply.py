@@ -60,7 +60,7 @@ def apply(
         manifest_folder=project.folder,
         output=project.output,
         now=current_time(),
-        sources=secret_sources(project, console),
+        sources=secret_sources(project, console, command="edgecerts apply"),
         job=describe_job(os.environ),
         on_plan=name_needs,
         on_progress=console.progress,
@@ -83,6 +83,9 @@ def apply(
 def _show(report: ApplyReport, console: Console, *, output: str, as_json: bool) -> None:
     if as_json:
         console.result(render_apply_json(report))
+        if report.exit_code is not ExitCode.DONE:
+            # Whoever keeps the document for a program wants to read in the job's log why the job is red.
+            console.tell(render_apply_text(report, style=Style(), output=output))
     else:
         style = Style(colour=console.has_colour, width=console.width)
         console.result(render_apply_text(report, style=style, output=output))

@@ -1,5 +1,6 @@
 """How a run ends: every way out of a command becomes one message on standard error and one exit code."""
 
+import warnings
 from pathlib import Path
 
 import typer
@@ -26,7 +27,11 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
     debug = DEBUG_FLAG in arguments
     arguments = [argument for argument in arguments if argument != DEBUG_FLAG]
     try:
-        code = int(app(arguments, prog_name="edgecerts", standalone_mode=False) or ExitCode.DONE)
+        with warnings.catch_warnings():
+            # The library warns of certificates that other tools made, by lines of our code. What is wrong with them is
+            # for the commands to say.
+            warnings.simplefilter("ignore", UserWarning)
+            code = int(app(arguments, prog_name="edgecerts", standalone_mode=False) or ExitCode.DONE)
     except typer.TyperException as error:
         return _usage_error(console, error)
     except ManifestError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edgecerts.desired.graph import Identity
 
-NEXT, REPLACED = "next", "replaced"
+NEXT, REPLACED, KEY_SUFFIX = "next", "replaced", ".key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +29,11 @@ class Place:
         """The folder of the file, relative to the root; empty for that itself."""
         return self.path.rpartition("/")[0]
 
+    @property
+    def staged(self) -> "Place":
+        """Where a public file is written before it gets its name."""
+        return self.beside(f".{self.name}.new")
+
     def __str__(self) -> str:
         return str(self.root / self.path)
 
@@ -41,15 +46,20 @@ class Place:
 class HostPlaces:
     """The files of one identity on its host.
 
-    All names of private keys end like the first one's, so that what keeps that out of a repository keeps out them all.
+    All names that are given to private keys here end in `.key`, whatever the first one's, so that the lines of a
+    `.gitignore` and people know them.
 
     Attributes:
         certificates: where its certificate may arrive.
+        key_is_named: the key's place is not the usual one, but was named.
+        certificate_is_named: so was the certificate's.
     """
 
     key: Place
     request: Place
     certificates: tuple[Place, ...]
+    key_is_named: bool = False
+    certificate_is_named: bool = False
 
     @property
     def next_key(self) -> Place:
@@ -68,11 +78,15 @@ class HostPlaces:
     @property
     def replaced_prefix(self) -> str:
         """How the names of all replaced keys begin."""
-        return f"{Path(self.key.name).stem}.{REPLACED}-"
+        return f"{self._stem}.{REPLACED}-"
+
+    @property
+    def _stem(self) -> str:
+        """The key's name without `.key`. Another suffix stays: two files may differ in nothing else."""
+        return self.key.name.removesuffix(KEY_SUFFIX) or self.key.name
 
     def _key_named(self, what: str) -> Place:
-        name = Path(self.key.name)
-        return self.key.beside(f"{name.stem}.{what}{name.suffix}")
+        return self.key.beside(f"{self._stem}.{what}{KEY_SUFFIX}")
 
 
 def build_places(
@@ -100,6 +114,8 @@ def build_places(
         key=key_place,
         request=Place(root=folder, path=identity.request.path) if request is None else _place(request),
         certificates=tuple(dict.fromkeys(certificates)) if certificate is None else (_place(certificate),),
+        key_is_named=key is not None,
+        certificate_is_named=certificate is not None,
     )
 
 

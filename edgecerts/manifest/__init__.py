@@ -4,6 +4,7 @@ Nothing here touches a file, the environment or the clock; only the schema that 
 """
 
 import hashlib
+import posixpath
 
 from edgecerts.manifest.authority import read_authority
 from edgecerts.manifest.entries import read_entries
@@ -47,7 +48,7 @@ def parse_manifest(data: bytes, *, source: str, read_beside: ReadBeside = no_fil
     authority = read_authority(root.get("ca"), defaults, mistakes, output=output)
     brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, defaults, mistakes)
     clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, defaults, mistakes)
-    check_rules(authority, brokers, clients, mistakes)
+    check_rules(authority, brokers, clients, mistakes, output=output, manifest=posixpath.basename(source))
     entities = tuple(entry.entity for entry in (*brokers, *clients))
     beside, beside_text = read_revocation_file(root.get("revoked_from"), source, read_beside, mistakes)
     revocations = read_revocations(root.get("revoked"), mistakes) + beside

@@ -37,13 +37,15 @@ class Entry:
     Attributes:
         common_name_mark: where its common name stands, or the entry where it goes without saying.
         shares_common_name: it says that other clients have its common name, too.
-        request_mark: where its `csr` stands, or the entry where that goes without saying.
+        request_mark: where its `csr` stands, or the entry where that goes without saying or is in `defaults`.
+        csr_mark: where the `csr` stands that holds for it, or the entry where that goes without saying.
     """
 
     entity: EndEntity
     common_name_mark: Mark
     shares_common_name: bool
     request_mark: Mark
+    csr_mark: Mark
 
 
 def read_entries(node: Node | None, kind: EndEntityKind, defaults: Settings, mistakes: Mistakes) -> tuple[Entry, ...]:
@@ -94,6 +96,7 @@ def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, 
         common_name_mark=mark if common_name_node is None else common_name_node.mark,
         shares_common_name=is_true(keys.get("shared_common_name")),
         request_mark=own.marks.get("csr", mark),
+        csr_mark=settings.marks.get("csr", mark),
     )
 
 

@@ -33,6 +33,23 @@ def request_path(template: str | None, name: str) -> str:
     return (template or DEFAULT_PATH).replace(_PLACEHOLDER, name)
 
 
+def check_request_places(paths: Iterable[tuple[str, Mark]], mistakes: Mistakes, *, output: str, manifest: str) -> None:
+    """Notes requests that would be among our own files, or in the manifest's place.
+
+    Args:
+        paths: of each request, and where to point at.
+        output: the output folder, relative to the manifest.
+        manifest: the manifest's name in its folder.
+    """
+    for path, mark in paths:
+        folded = _folded(path)
+        if folded == _folded(output) or folded.startswith(f"{_folded(output)}/"):
+            hint = "name a place outside of it with `csr`: all files in there are made by edgecerts"
+            mistakes.add(mark, "a request lies in the output folder", hint)
+        elif folded == _folded(manifest):
+            mistakes.add(mark, "a request lies where the manifest is", f"name another file with `csr`: {DEFAULT_PATH}")
+
+
 def check_unique_requests(entries: Iterable[tuple[str, str, Mark]], mistakes: Mistakes) -> None:
     """Notes entries that would be certified for one and the same request.
 
@@ -41,9 +58,7 @@ def check_unique_requests(entries: Iterable[tuple[str, str, Mark]], mistakes: Mi
     """
     first: dict[str, tuple[str, Mark]] = {}
     for path, entry, mark in entries:
-        # Some disks keep apart neither upper and lower case, nor the two ways to write an accented letter.
-        folded = unicodedata.normalize("NFC", path).casefold()
-        other, other_mark = first.setdefault(folded, (entry, mark))
+        other, other_mark = first.setdefault(_folded(path), (entry, mark))
         if other_mark != mark:
             mistakes.add(
                 mark,
@@ -67,3 +82,8 @@ def _objection(text: str, parts: list[str]) -> str | None:
     if set("{}") & set(text.replace(_PLACEHOLDER, "")):
         return f"braces stand in {_PLACEHOLDER} alone, which is the name of the entry"
     return None
+
+
+def _folded(path: str) -> str:
+    """A path as some disks see it: without case, and with one way to write an accented letter."""
+    return unicodedata.normalize("NFC", path).casefold()

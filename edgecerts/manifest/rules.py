@@ -7,11 +7,17 @@ from edgecerts.manifest.entries import Entry
 from edgecerts.manifest.entry_names import check_unique_names
 from edgecerts.manifest.mistakes import Mistakes, quoted
 from edgecerts.manifest.model import Authority, Mark
-from edgecerts.manifest.requests import check_unique_requests
+from edgecerts.manifest.requests import check_request_places, check_unique_requests
 
 
 def check_rules(
-    authority: Authority | None, brokers: Sequence[Entry], clients: Sequence[Entry], mistakes: Mistakes
+    authority: Authority | None,
+    brokers: Sequence[Entry],
+    clients: Sequence[Entry],
+    mistakes: Mistakes,
+    *,
+    output: str,
+    manifest: str,
 ) -> None:
     """Checks what no entry can be checked for alone.
 
@@ -20,16 +26,19 @@ def check_rules(
         brokers: the brokers.
         clients: the clients.
         mistakes: where mistakes are noted.
+        output: the output folder, relative to the manifest.
+        manifest: the manifest's name in its folder.
     """
     for entries in (brokers, clients):
         check_unique_names(((entry.entity.name, entry.entity.mark) for entry in entries), mistakes)
+    requests = [
+        (entry.entity.request.path, entry) for entry in (*brokers, *clients) if entry.entity.request is not None
+    ]
+    check_request_places(
+        ((path, entry.csr_mark) for path, entry in requests), mistakes, output=output, manifest=manifest
+    )
     check_unique_requests(
-        (
-            (entry.entity.request.path, f"{entry.entity.kind} `{entry.entity.name}`", entry.request_mark)
-            for entry in (*brokers, *clients)
-            if entry.entity.request is not None
-        ),
-        mistakes,
+        ((path, f"{entry.entity.kind} `{entry.entity.name}`", entry.request_mark) for path, entry in requests), mistakes
     )
     _check_client_names(clients, mistakes)
     if authority is not None and authority.subject.common_name is not None:
@@ -42,7 +51,7 @@ def _check_client_names(clients: Sequence[Entry], mistakes: Mistakes) -> None:
     for client in clients:
         name = client.entity.subject.common_name
         if name is not None:
-            groups.setdefault(_folded(name), []).append(client)
+            groups.setdefault(fold_name(name), []).append(client)
     for first, *others in groups.values():
         # Entries whose names differ in nothing but case have been noted as one folder already.
         folder = first.entity.name.casefold()
@@ -61,10 +70,10 @@ def _check_client_names(clients: Sequence[Entry], mistakes: Mistakes) -> None:
 
 def _check_authority_name(authority_name: str, entries: Sequence[Entry], mistakes: Mistakes) -> None:
     """OpenSSL takes a leaf whose subject is its issuer's for self-signed, so the names must differ."""
-    folded = _folded(authority_name)
+    folded = fold_name(authority_name)
     for entry in entries:
         name = entry.entity.subject.common_name
-        if name is not None and _folded(name) == folded:
+        if name is not None and fold_name(name) == folded:
             mistakes.add(
                 entry.common_name_mark,
                 f"{quoted(name)} is the common name of the authority",
@@ -77,6 +86,6 @@ def _line(entry: Entry) -> int:
     return mark.line
 
 
-def _folded(name: str) -> str:
-    """A name as it is compared: without case, compatibility forms and runs of spaces (RFC 5280 §7.1)."""
+def fold_name(name: str) -> str:
+    """A common name as it is compared: without case, compatibility forms and runs of spaces (RFC 5280 §7.1)."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -64,6 +64,11 @@ class FoundFile:
         return stat.S_IMODE(self.status.st_mode)
 
     @property
+    def file(self) -> FileId:
+        """What it is, whatever its names."""
+        return self.status.st_dev, self.status.st_ino
+
+    @property
     def links(self) -> int:
         """How many names it has."""
         return self.status.st_nlink
@@ -118,7 +123,7 @@ class OpenFolder:
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                raise NotReadableError("it is not a plain file")
+                raise NotReadableError(f"it is not a plain file but {_kind(found.st_mode)}")
             data = _read_all(descriptor, found.st_size, limit)
         finally:
             os.close(descriptor)
@@ -297,6 +302,12 @@ def _file_problem(error: OSError) -> str:
         return "it is a symbolic link"
     # A socket cannot be opened at all, nor can a device without a driver.
     return "it is not a plain file" if error.errno == errno.ENXIO else str(error.strerror)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a named pipe" if stat.S_ISFIFO(mode) else "a device"
 
 
 def _folder_problem(error: OSError) -> str:

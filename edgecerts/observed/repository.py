@@ -12,7 +12,9 @@ from pathlib import Path
 
 GIT_SECONDS = 30
 
-_PASSED_ON = ("PATH", "HOME", "XDG_CONFIG_HOME")
+_PASSED_ON = ("PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID")
+"""Git, run by root, trusts a work tree of the user who called sudo, and of nobody else."""
+
 _ENVIRONMENT = {
     "LC_ALL": "C",
     "GIT_OPTIONAL_LOCKS": "0",

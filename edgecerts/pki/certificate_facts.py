@@ -46,6 +46,7 @@ class CertificateFacts:
         key_usage: the names of the bits that are set; None without the extension.
         is_ca: cA of basicConstraints; None without the extension.
         subject_key_id: in hexadecimal, or None; so is `authority_key_id`.
+        authority_serial: the issuer's serial number, where the authority key identifier names that as well; or None.
         key_type: a `KeyType` value or another algorithm's name.
         spki_sha256: SHA-256 of the subjectPublicKeyInfo, in hexadecimal.
         sha256: SHA-256 of the whole certificate, in hexadecimal.
@@ -68,6 +69,7 @@ class CertificateFacts:
     path_length: int | None
     subject_key_id: str | None
     authority_key_id: str | None
+    authority_serial: int | None
     key_type: str
     spki_sha256: str
     sha256: str
@@ -132,6 +134,7 @@ def describe_certificate(certificate: x509.Certificate) -> CertificateFacts:
         path_length=constraints.path_length if constraints else None,
         subject_key_id=ski.digest.hex() if ski else None,
         authority_key_id=aki.key_identifier.hex() if aki and aki.key_identifier else None,
+        authority_serial=aki.authority_cert_serial_number if aki else None,
         key_type=key_type_name(public_key),
         spki_sha256=spki_sha256(public_key),
         sha256=hashlib.sha256(der).hexdigest(),

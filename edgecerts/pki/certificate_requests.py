@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from edgecerts.errors import InvalidRequestError
 from edgecerts.pki.certificates import CertificateSpec, PublicKey, signature_hash
+from edgecerts.pki.key_recognition import holds_private_key
 from edgecerts.pki.pem import split_pem
 from edgecerts.pki.private_keys import PrivateKey, key_type_name, spki_sha256
 from edgecerts.pki.x509_names import build_general_names, build_name, name_attributes, parse_general_names
@@ -25,7 +26,6 @@ LEAST_RSA_EXPONENT = 65537
 """Small exponents have been the undoing of careless padding (NIST SP 800-56B §6.2)."""
 
 _LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
-_PRIVATE = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 
 
@@ -93,7 +93,7 @@ def _single_block(data: bytes) -> bytes:
         raise InvalidRequestError(f"it has more than {MAX_REQUEST_BYTES // 1024} KiB; a request has a few")
     if not data.strip():
         raise InvalidRequestError("it is empty")
-    if _PRIVATE.search(data):
+    if holds_private_key(data):
         raise InvalidRequestError(
             "it holds a private key, which must stay on its host; whoever saw this file may have it",
             hint="make a new key on the host, and send the request alone",

@@ -4,13 +4,13 @@ The `cryptography` library writes this format too, but with 2,048 rounds and no 
 of DER around its primitives stand here. Reading is left to the library.
 """
 
-import base64
 import os
-import textwrap
 
 from cryptography.hazmat.primitives import hashes, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+from edgecerts.pki.pem import encode_block
 
 _INTEGER, _OCTET_STRING, _NULL, _SEQUENCE = 0x02, 0x04, 0x05, 0x30
 
@@ -37,9 +37,8 @@ def encrypt_private_key(pkcs8: bytes, password: bytes, *, rounds: int) -> bytes:
     padder = padding.PKCS7(algorithms.AES.block_size).padder()
     encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
     encrypted = encryptor.update(padder.update(pkcs8) + padder.finalize()) + encryptor.finalize()
-    return _to_pem(
-        _der(_SEQUENCE, _algorithm(salt, iv, rounds), _der(_OCTET_STRING, encrypted)), "ENCRYPTED PRIVATE KEY"
-    )
+    info = _der(_SEQUENCE, _algorithm(salt, iv, rounds), _der(_OCTET_STRING, encrypted))
+    return encode_block(info, "ENCRYPTED PRIVATE KEY")
 
 
 def _algorithm(salt: bytes, iv: bytes, rounds: int) -> bytes:
@@ -59,8 +58,3 @@ def _der(tag: int, *parts: bytes) -> bytes:
         size = (len(content).bit_length() + 7) // 8
         length = bytes([0x80 | size]) + len(content).to_bytes(size, "big")
     return bytes([tag]) + length + content
-
-
-def _to_pem(der: bytes, label: str) -> bytes:
-    lines = textwrap.wrap(base64.b64encode(der).decode("ascii"), 64)
-    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")

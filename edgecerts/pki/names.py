@@ -8,6 +8,7 @@ import enum
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from edgecerts.errors import InvalidNameError
@@ -162,6 +163,40 @@ def check_subject_value(field: str, text: str) -> None:
         raise InvalidNameError(f"`{field}` has {len(text.encode())} bytes in UTF-8; at most {limit} are allowed")
     elif field == "email":
         parse_email(text)
+
+
+def is_subject_value(field: str, text: str) -> bool:
+    """Whether a manifest can give this value to a field of a subject; `check_subject_value` says why it cannot."""
+    try:
+        check_subject_value(field, text)
+    except InvalidNameError:
+        return False
+    return True
+
+
+def differing_fields(found: Iterable[tuple[str, str]], declared: Subject) -> tuple[str, ...]:
+    """The fields in which a certificate's subject is not as declared.
+
+    Another tool's certificate may say what no manifest can: its attributes in another order, some that have no field
+    here, several organizational units, a country of three letters. Nobody could declare that, so it is no difference.
+
+    Args:
+        found: the attributes in order, as (field of `Subject` or dotted OID, value).
+        declared: what the manifest says.
+    """
+    wanted = dict(declared.items())
+    values: dict[str, list[str]] = {}
+    for field, value in found:
+        if field in SUBJECT_LENGTHS:
+            values.setdefault(field, []).append(value)
+    return tuple(field for field in {**wanted, **values} if not _says(field, values.get(field, []), wanted.get(field)))
+
+
+def _says(field: str, values: list[str], wanted: str | None) -> bool:
+    if wanted is None:
+        return not any(is_subject_value(field, value) for value in values)
+    # Who somebody is cannot be two; of other fields a certificate may have a second that is its own.
+    return values == [wanted] or (len(values) > 1 and field != "common_name" and wanted in values)
 
 
 def _is_address(text: str) -> bool:

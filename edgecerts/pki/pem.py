@@ -1,9 +1,11 @@
-"""Strict reading of PEM text (RFC 7468): every block is whole, and every block is expected."""
+"""PEM text (RFC 7468): read strictly, so that every block is whole and every block is expected, and written."""
 
+import base64
 import re
 from collections.abc import Container
 
 _BOUNDARY = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 ]+)-----")
+_COLUMNS = 64
 
 
 def split_pem(data: bytes, labels: Container[str]) -> list[tuple[str, bytes]]:
@@ -40,3 +42,10 @@ def split_pem(data: bytes, labels: Container[str]) -> list[tuple[str, bytes]]:
     if not blocks:
         raise ValueError("it holds no PEM block")
     return blocks
+
+
+def encode_block(der: bytes, label: str) -> bytes:
+    """PEM text of one object."""
+    text = base64.b64encode(der).decode("ascii")
+    lines = (text[at : at + _COLUMNS] for at in range(0, len(text), _COLUMNS))
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -63,6 +63,18 @@ def encode_private_key(key: PrivateKey, password: bytes | None) -> bytes:
     return encrypt_private_key(pkcs8, password, rounds=KDF_ROUNDS)
 
 
+def encode_new_key(key: PrivateKey, password: bytes | None) -> bytes:
+    """The same, for what may become the only copy of a key: it was opened again.
+
+    Raises:
+        InvalidKeyError: it is not the key that it was made from.
+    """
+    pem = encode_private_key(key, password)
+    if load_private_key(pem, password).public_key() != key.public_key():
+        raise InvalidKeyError("it does not read back as it was made")
+    return pem
+
+
 def is_encrypted(pem: bytes) -> bool:
     """Whether a private key file needs a password.
 
@@ -92,8 +104,9 @@ def load_private_key(pem: bytes, password: bytes | None, *, validate: bool = Fal
         key = serialization.load_pem_private_key(
             block, password if is_encrypted(pem) else None, unsafe_skip_rsa_key_validation=not validate
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # Damage inside an encrypted key looks the same as a wrong password.
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
+        # Damage inside an encrypted key looks the same as a wrong password; parameters of its encryption that OpenSSL
+        # refuses are an internal error to the library.
         if is_encrypted(pem):
             raise WrongPasswordError("the password does not open the private key") from error
         raise InvalidKeyError("the private key is damaged") from error
@@ -108,7 +121,12 @@ def read_key_facts(pem: bytes) -> KeyFacts:
     Raises:
         InvalidKeyError: it is damaged, encrypted or not one private key.
     """
-    public_key = load_private_key(pem, None).public_key()
+    return describe_key(load_private_key(pem, None))
+
+
+def describe_key(key: PrivateKey) -> KeyFacts:
+    """Describes a private key that was opened."""
+    public_key = key.public_key()
     return KeyFacts(key_type=key_type_name(public_key), spki_sha256=spki_sha256(public_key), public_key=public_key)
 
 

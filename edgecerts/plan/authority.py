@@ -9,6 +9,7 @@ from edgecerts.desired.graph import Graph, Identity
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period, PublicKey, derive_key_id
+from edgecerts.pki.names import differing_fields
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.pki.x509_names import build_name, name_attributes, name_text
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate
@@ -110,7 +111,8 @@ def _make_again(
         plan.block(identity.certificate, Action.CREATE, lost, obstacle=pinned(identity))
         return NOT_JUDGED
     declared = build_name(identity.certificate.spec.subject)
-    if lineage is not None and name_attributes(lineage.name) != name_attributes(declared):
+    subject = identity.certificate.spec.subject
+    if lineage is not None and differing_fields(name_attributes(lineage.name), subject):
         # Another subject is declared: the same key under another name is another authority to every device.
         lineage = Lineage(name=declared, key_id=lineage.key_id)
     name = lineage.name if lineage else declared

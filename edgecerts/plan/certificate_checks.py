@@ -12,6 +12,7 @@ from edgecerts.desired.graph import CertificateArtifact
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period, is_signed_by_key
 from edgecerts.pki.key_types import KeyType
+from edgecerts.pki.names import differing_fields
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Reason, ReasonCode, rfc3339
@@ -90,21 +91,16 @@ def check_own_signature(given: CheckInput) -> Iterator[Reason]:
 
 
 def check_subject(given: CheckInput) -> Iterator[Reason]:
-    """Every attribute of the subject, and their order, are as declared."""
-    found, declared = given.facts.subject, given.artifact.spec.subject.items()
-    if found == declared:
-        return
-    before, after = dict(found), dict(declared)
-    changed = [field for field in {**after, **before} if before.get(field) != after.get(field)]
-    for field in changed:
-        place = "common_name" if field == "common_name" else f"subject.{field}"
-        yield Reason(code=ReasonCode.SUBJECT_CHANGED, field=place, before=before.get(field), after=after.get(field))
-    if not changed:
+    """Every field of the subject is as declared; what no manifest can write in it is left to the tool that did."""
+    subject = given.artifact.spec.subject
+    declared = dict(subject.items())
+    for field in differing_fields(given.facts.subject, subject):
+        found = tuple(value for name, value in given.facts.subject if name == field)
         yield Reason(
             code=ReasonCode.SUBJECT_CHANGED,
-            field="subject",
-            before=tuple(f"{field}={value}" for field, value in found),
-            after=tuple(f"{field}={value}" for field, value in declared),
+            field="common_name" if field == "common_name" else f"subject.{field}",
+            before=found if len(found) > 1 else next(iter(found), None),
+            after=declared.get(field),
         )
 
 
@@ -231,18 +227,27 @@ def check_nesting(given: CheckInput) -> Iterator[Reason]:
 
 
 def check_acceptable(given: CheckInput) -> Iterator[Reason]:
-    """Today's TLS stacks take the certificate. This list is frozen: a longer one would re-issue at an upgrade."""
+    """Today's TLS stacks take the certificate. This list is frozen: a longer one would re-issue what serves well."""
     facts = given.facts
+    issuer = given.issuer.facts if given.issuer is not None else None
     defects = {
         "X.509 v1": facts.version < 3,
         "no authority key identifier": facts.version >= 3 and facts.authority_key_id is None,
+        # To OpenSSL and Java, such a certificate does not belong to a renewed one of the same authority.
+        "names another certificate of its authority": facts.authority_serial is not None
+        and (issuer is None or facts.authority_serial != issuer.serial_number),
         "no basic constraints": facts.version >= 3 and facts.is_ca is None,
         "signed with SHA-1": facts.weak_signature,
-        "RSA key under 2048 bits": facts.key_type.startswith("rsa-") and int(facts.key_type[4:]) < 2048,
+        "RSA key under 2048 bits": is_weak_key(facts.key_type),
     }
     for defect, present in defects.items():
         if present:
             yield Reason(code=ReasonCode.NOT_ACCEPTABLE, field="certificate", before=defect)
+
+
+def is_weak_key(key_type: str) -> bool:
+    """Whether TLS stacks refuse keys of this type as too short."""
+    return key_type.startswith("rsa-") and int(key_type.removeprefix("rsa-")) < 2048
 
 
 AUTHORITY_CHAIN: tuple[Check, ...] = (

@@ -1,13 +1,14 @@
 """The plan of one broker or client: its private key, its certificate and its copy of what it trusts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from edgecerts.desired.graph import Identity, IdentityKind
+from edgecerts.desired.graph import CertificateArtifact, Identity, IdentityKind
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
-from edgecerts.plan.certificate_checks import CheckInput, check_certificate
+from edgecerts.plan.certificate_checks import CheckInput, check_certificate, is_weak_key
 from edgecerts.plan.identity_plan import (
     LIFETIME_PASSED,
     MISSING,
@@ -27,6 +28,7 @@ from edgecerts.plan.model import (
     HazardCode,
     Issuance,
     KeySource,
+    Lineage,
     NoticeCode,
     Reason,
     ReasonCode,
@@ -34,9 +36,11 @@ from edgecerts.plan.model import (
 )
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
-from edgecerts.plan.private_key_checks import check_private_key
+from edgecerts.plan.private_key_checks import check_private_key, unusable_key
 from edgecerts.plan.revocations import Revocations
 from edgecerts.plan.revoked_checks import check_revoked, revoked_key, revoked_until
+
+_NOT_ITS_NAME = frozenset({ReasonCode.SUBJECT_CHANGED, ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 
 _NEW_KEY_CAUSES = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, ReasonCode.REVOKED, *RENEWAL})
 
@@ -176,11 +180,22 @@ class EndEntityPlanner:
         source = certificate_key_source(reasons)
         # A damaged key is not replaced by one of the declared type, so the old one's type is not certified again.
         needs_key = source is KeySource.KEY_FILE or ReasonCode.KEY_TYPE_CHANGED in codes
-        obstacle = self._certifying_obstacle(plan, key) if needs_key else None
+        obstacle = self._certifying_obstacle(plan, key) if needs_key else self._weak_key_obstacle(plan, facts)
         if ReasonCode.REVOKED in codes:
             obstacle = revoked_key(identity=plan.identity, path=plan.identity.certificate.path)
         revokes = facts if needs_key and key.value and key.value.spki_sha256 != facts.spki_sha256 else None
         self._issue(plan, *reasons, source=source, obstacle=obstacle, revokes=revokes)
+
+    def _weak_key_obstacle(self, plan: IdentityPlan, facts: CertificateFacts) -> Obstacle | None:
+        """A new certificate for a key that is too short would be as unacceptable as the old one, every night."""
+        problem = unusable_key(facts.key_type, plan.identity.private_key) if is_weak_key(facts.key_type) else None
+        if problem is None:
+            return None
+        return Obstacle(
+            code=BlockCode.KEY_UNUSABLE,
+            message=f"the key of {plan.identity.certificate.path} {problem}",
+            hint=f"ask for a new key: --replace {plan.identity.private_key.address}, or declare a key_type",
+        )
 
     def _reasons(
         self, plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
@@ -273,7 +288,8 @@ class EndEntityPlanner:
         obstacle = obstacle or self._issuer.obstacle or revoked_until(plan.identity, self._revocations, self._now)
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
         serial = revokes.serial if revokes is not None and self._revokes(plan, revokes) else None
-        issuance = Issuance(period=period, key=source, revokes=serial) if period else None
+        lineage = self._lineage(artifact, reasons)
+        issuance = Issuance(period=period, key=source, lineage=lineage, revokes=serial) if period else None
         plan.issue(artifact, *reasons, issuance=issuance, obstacle=obstacle)
         uncapped = plan_period(artifact.lifetime, now=self._now, issuer=None)
         if obstacle is None and period and uncapped and period.not_after < uncapped.not_after:
@@ -282,6 +298,15 @@ class EndEntityPlanner:
                 f"ends on {period.not_after:%Y-%m-%d} with its authority, earlier than declared"
                 f" ({uncapped.not_after:%Y-%m-%d})",
             )
+
+    def _lineage(self, artifact: CertificateArtifact, reasons: Iterable[Reason]) -> Lineage | None:
+        """The subject of the certificate that goes, byte for byte where it is as declared: a broker may take it as the
+        user name, with what another tool wrote into it. What this authority never signed it does not repeat.
+        """
+        found = self._inventory.certificates[artifact.path].value
+        if not found or not self._issuer.judged or _NOT_ITS_NAME & {reason.code for reason in reasons}:
+            return None
+        return Lineage(name=found[0].certificate.subject, key_id=None)
 
     def _plan_key(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
         identity = plan.identity

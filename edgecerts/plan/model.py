@@ -104,11 +104,11 @@ class KeySource(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lineage:
-    """What an authority's certificate that is made again takes over, so that what it issued stays valid.
+    """What a certificate that is made again takes over from the one before.
 
     Attributes:
-        name: its subject, byte for byte.
-        key_id: its subject key identifier in hexadecimal, or None.
+        name: its subject, byte for byte: what an authority issued stays valid, and a client stays the same user.
+        key_id: an authority's subject key identifier in hexadecimal; None where it is derived from the key.
     """
 
     name: x509.Name
@@ -122,7 +122,7 @@ class Issuance:
     Attributes:
         period: when it will be valid.
         key: where its public key comes from.
-        lineage: for an authority that keeps its key: what its new certificate takes over.
+        lineage: what it takes over from a certificate that is made again, or None.
         revokes: the serial number of the certificate that it replaces, where that is revoked because of it.
     """
 
@@ -253,7 +253,6 @@ class NoticeCode(enum.StrEnum):
     LOG_CONTRADICTION = "log-contradiction"
     REQUEST_REFUSED = "request-refused"
     REQUEST_DIFFERS = "request-differs"
-    KEY_USED_BEFORE = "key-used-before"
     CRL_ENDS = "crl-ends"
     CRL_UNMANAGED = "crl-unmanaged"
     CRL_OF_ANOTHER_ENDS = "crl-of-another-ends"

@@ -52,10 +52,10 @@ def check_addresses(graph: Graph, addresses: Iterable[str], *, flag: str) -> Non
             )
 
 
-def suggest_address(address: str, known: Iterable[str]) -> str:
-    """A hint that names the addresses that look like the one that was typed."""
+def suggest_address(address: str, known: Iterable[str], *, kinds: str = "ca, broker/NAME or client/NAME") -> str:
+    """A hint that names the addresses that look like the one that was typed, or else the kinds that there are."""
     # Imported here because only a slip needs it.
     import difflib
 
     close = difflib.get_close_matches(address, sorted(known), n=3)
-    return f"did you mean {' or '.join(close)}?" if close else "an address is ca, broker/NAME or client/NAME"
+    return f"did you mean {' or '.join(close)}?" if close else f"an address is {kinds}"

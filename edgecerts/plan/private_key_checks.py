@@ -13,7 +13,7 @@ def check_private_key(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -
     """All reasons why a private key file that is there is not as declared; none where it is."""
     if found.state is State.UNREADABLE:
         return (Reason(code=ReasonCode.CORRUPT, field="private-key", before=found.problem),)
-    return tuple(_check_encryption(artifact, found)) + tuple(_check_mode(artifact, found))
+    return tuple(_check_encryption(artifact, found)) + tuple(check_mode(artifact, found))
 
 
 def unusable_key(key_type: str, artifact: PrivateKeyArtifact) -> str | None:
@@ -31,7 +31,7 @@ def _check_encryption(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -
         yield Reason(code=ReasonCode.ENCRYPTION_CHANGED, field="password", before="not encrypted", after="encrypted")
 
 
-def _check_mode(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Iterator[Reason]:
+def check_mode(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Iterator[Reason]:
     """An unencrypted key, and the folder it lies in, are no wider open than declared."""
     if found.state is not State.PRESENT or found.mode is None or found.folder_mode is None:
         return

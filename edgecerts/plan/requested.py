@@ -148,11 +148,11 @@ class RequestedPlanner(EndEntityPlanner):
     ) -> None:
         """A certificate that can be read. Whatever was sent, the one in use goes on until another takes its place."""
         plan.note_not_yet_valid(facts, self._now)
-        self._note_difference(plan, sent)
         offers_key = sent.facts is not None and sent.refusal is None and not sent.is_for(facts)
         self._plan_key_of_host(plan, sent, facts)
         reasons = self._reasons(plan, _NOT_HERE, certificate)
         if offers_key:
+            self._note_difference(plan, sent)
             self._rekey(plan, sent, facts, reasons)
             return
         if not self._issuer.judged or self._waits_for_key(plan, facts):
@@ -188,12 +188,6 @@ class RequestedPlanner(EndEntityPlanner):
         others = _without_key_type(reasons)
         if self._issuer.obstacle is None:
             self._note_still_valid(plan, facts)
-        if self._key_owners.had_before(sent.facts.spki_sha256 if sent.facts else "", plan.identity.address):
-            plan.notice(
-                NoticeCode.KEY_USED_BEFORE,
-                f"{sent.artifact.path} is for a key that this identity had before its present one",
-                hint="if that is an old request, bring back the last one, or take it away",
-            )
         self._note_foreign_file(plan, sent.key, facts, others)
         self._note_identity(plan, others)
         self._issue(plan, _key_changed(sent, facts), *others, source=KeySource.REQUEST, obstacle=None, revokes=facts)

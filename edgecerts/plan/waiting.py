@@ -73,6 +73,8 @@ def on_host(identity: Identity, *, new_key: bool) -> str:
 def openssl_command(identity: Identity, *, new_key: bool) -> str:
     """Makes a key and a request with the openssl program. Alternative names are left to the manifest.
 
+    That program writes over a key that is there, which may be in use or be the only one; so the line looks first.
+
     Args:
         identity: what it is for.
         new_key: another key is in use, which a host must not lose before the new certificate is there.
@@ -86,7 +88,7 @@ def openssl_command(identity: Identity, *, new_key: bool) -> str:
     subject = "/CN=" + "".join(f"\\{letter}" if letter in "\\/+" else letter for letter in common_name)
     request = _request_path(identity).rpartition("/")[2]
     words = [
-        f"openssl req -new -newkey {algorithm}",
+        f"test ! -e {key} && openssl req -new -newkey {algorithm}",
         "" if encrypted else "-nodes",
         "" if common_name.isascii() else "-utf8",
         f"-keyout {key} -out {shlex.quote(request)} -subj {shlex.quote(subject)}",

@@ -56,10 +56,10 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         lasting = (notice for notice in report.plan.notices if notice.code != NoticeCode.CA_IS_NEW)
         lines += remarks_block("Notices", lasting, style)
     lines += _deliveries(report, style, output)
-    lines += _new_keys(report, style)
+    lines += _new_keys(report, style, output)
     lines += _unfinished(report, style)
     lines += style.bold(_summary(report, output))
-    lines += _pin(report, style)
+    lines += _pin(report, style, output)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -97,13 +97,13 @@ def _new_authority(report: ApplyReport, style: Style) -> Iterator[str]:
     yield ""
 
 
-def _pin(report: ApplyReport, style: Style) -> Iterator[str]:
+def _pin(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
     if report.new_authority is None:
         return
     yield ""
     key = next(artifact for artifact in _private_keys(report) if artifact.address.identity == "ca")
     file = report.key_files.get(key.path)
-    named = printable(str(file)) if file is not None else key.path
+    named = printable(str(file) if file is not None else f"{output}/{key.path}")
     if key.source is not None and file is None:
         named = f"its private key, from {key.source}"
     yield from style.wrap(
@@ -219,23 +219,29 @@ def _activation(delivery: Delivery, names: list[str]) -> str:
     return f"{reload}; until then, whoever was revoked gets in" if delivery.crl_changed else reload
 
 
-def _new_keys(report: ApplyReport, style: Style) -> Iterator[str]:
+def _new_keys(report: ApplyReport, style: Style, output: str) -> Iterator[str]:
     if not report.new_keys:
         return
     yield style.paint("New private keys, which exist only here", Colour.BOLD)
     for path in report.new_keys[:MAX_IDENTITIES]:
-        yield f"  {printable(str(report.key_files.get(path, path)))}"
+        yield f"  {printable(str(report.key_files.get(path, f'{output}/{path}')))}"
     if len(report.new_keys) > MAX_IDENTITIES:
         yield f"  ... and {len(report.new_keys) - MAX_IDENTITIES:,} more; --format json has them all"
     yield ""
 
 
 def _summary(report: ApplyReport, output: str) -> str:
-    done = Counter(outcome.change.action for outcome in report.outcomes if outcome.status is Status.DONE)
+    done = Counter(
+        outcome.change.action
+        for outcome in report.outcomes
+        if outcome.status is Status.DONE and outcome.change.artifact.path not in report.key_files
+    )
     made = [f"{plural(done.total(), 'file')} made"]
     if set(done) - {Action.CREATE}:
         made = [f"{done[action]:,} {_DONE_WORDS[action]}" for action in Action if done[action]]
     parts = [f"{', '.join(made)} in {printable(output)}"]
+    if report.key_files:
+        parts[0] += f" and {plural(len(report.key_files), 'private key')} elsewhere"
     for status in (Status.FAILED, Status.SKIPPED, Status.BLOCKED, Status.REFUSED):
         if count := report.count(status):
             parts.append(f"{count:,} {status}")

@@ -28,7 +28,7 @@ def render_request_text(report: RequestReport, *, style: Style) -> str:
 def _sentences(report: RequestReport) -> Iterator[str]:
     decision = report.decision
     kind = f"{report.key_type}, {'encrypted' if report.encrypted else 'not encrypted'}"
-    if decision.does_nothing:
+    if decision.does_nothing and report.strange is None:
         yield f"Nothing to do: {report.request_path} is for {report.key_path} and asks for the declared names."
         return
     if decision.key is KeyStep.MADE:
@@ -44,18 +44,28 @@ def _sentences(report: RequestReport) -> Iterator[str]:
         yield f"The {what} is kept as {report.replaced}."
     if decision.request is RequestStep.WRITTEN:
         yield f"Wrote the request {report.request_path}."
+    elif decision.key is KeyStep.KEPT:
+        yield f"The request {report.request_path} is for it and asks for the declared names."
 
 
 def _next(report: RequestReport) -> str:
     """What to do now."""
     if report.certificate is None:
-        then = ", then run this again" if report.decision.key is KeyStep.MADE_NEXT else ""
-        return (
-            f"Next: bring {report.request_path} to where the authority is. It holds nothing secret; private keys stay"
-            f" here. Bring the certificate back{then}."
-        )
-    if report.decision.key is not KeyStep.PUT_IN_PLACE:
+        return _send(report)
+    if report.strange is None and report.decision.key is not KeyStep.PUT_IN_PLACE:
         return f"Its certificate is here: {report.certificate}."
-    if report.address.startswith("broker/"):
-        return f"Next: with {report.certificate} in its place, reload the broker (Mosquitto: SIGHUP)."
-    return f"Next: with {report.certificate} in its place, restart the client."
+    then = "reload the broker (Mosquitto: SIGHUP)" if report.address.startswith("broker/") else "restart the client"
+    if report.strange is not None:
+        return f"Next: put {report.certificate} in the place of {report.strange}, then {then}."
+    return f"Next: with {report.certificate} in its place, {then}."
+
+
+def _send(report: RequestReport) -> str:
+    what = "It holds nothing secret; private keys stay here."
+    if report.strange is not None:
+        return (
+            f"Next: {report.strange} is for another key. Bring this host's own certificate; where this key was never"
+            f" certified, bring {report.request_path} to where the authority is first. {what}"
+        )
+    then = ", then run this again" if report.decision.key is KeyStep.MADE_NEXT else ""
+    return f"Next: bring {report.request_path} to where the authority is. {what} Bring the certificate back{then}."

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
+from edgecerts.desired.host import Place
 from edgecerts.plan.model import Remark
 
 
@@ -36,7 +37,10 @@ class RequestNotice(enum.StrEnum):
     KEY_WAITS = "key-waits"
     REKEY_NOT_BEGUN = "rekey-not-begun"
     KEY_EXPOSED = "key-exposed"
+    FOLDER_SHARED = "folder-shared"
     KEY_NOT_ENCRYPTED = "key-not-encrypted"
+    CERTIFICATE_OF_ANOTHER_KEY = "certificate-of-another-key"
+    CERTIFICATE_UNUSABLE = "certificate-unusable"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +50,14 @@ class Decision:
     Attributes:
         sets_next_aside: a key that waited for its certificate makes way for another one.
         tidies: what a run that was killed left is removed.
+        strange: where a certificate lies that is for no key of this host, as far as can be seen.
     """
 
     key: KeyStep
     request: RequestStep
     sets_next_aside: bool = False
     tidies: bool = False
+    strange: Place | None = None
     notices: tuple[Remark, ...] = ()
 
     @property
@@ -75,6 +81,7 @@ class RequestReport:
         encrypted: the key's file needs a password.
         replaced: where the key went that was in use, or that waited, until now; None where none had to go.
         certificate: where the certificate for this key lies; None where it has not arrived.
+        strange: where another key's certificate lies, in whose place this key's has to be; None where there is none.
     """
 
     created_at: datetime
@@ -88,3 +95,4 @@ class RequestReport:
     replaced: str | None
     request_path: str
     certificate: str | None
+    strange: str | None

@@ -193,6 +193,9 @@ def _find_appeared(fresh: Plan, saved: SavedPlan) -> dict[str, list[Remark]]:
     return appeared
 
 
+_FOR_A_KEY = frozenset({ReasonCode.REQUESTED, ReasonCode.REQUEST_CHANGED})
+
+
 def _find_difference(saved: SavedChange, fresh: Change) -> str | None:
     """How a saved change differs from the fresh one of its address. Dates are not compared: the clock moves them."""
     # The log's file is that of the year, and whether that is there yet does not matter.
@@ -202,6 +205,9 @@ def _find_difference(saved: SavedChange, fresh: Change) -> str | None:
     if fresh.artifact.path != saved.path and not is_log:
         return f"it was saved for another file than {fresh.artifact.path}"
     if [_comparable(reason) for reason in fresh.reasons] != [_comparable(reason) for reason in saved.reasons]:
+        reviewed = [reason.after for reason in saved.reasons if reason.code in _FOR_A_KEY]
+        if reviewed != [reason.after for reason in fresh.reasons if reason.code in _FOR_A_KEY]:
+            return "the request is for another key than the one that was reviewed"
         return f"{saved.action} was saved for other reasons than it would have now"
     return None
 

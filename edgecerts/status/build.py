@@ -22,6 +22,7 @@ from edgecerts.pki.certificates import Period
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_expiry, format_duration
 from edgecerts.plan.model import Action, Change, HazardCode, NoticeCode, Plan, ReasonCode, Remark
+from edgecerts.plan.private_key_checks import check_mode
 from edgecerts.plan.waiting import Waiting
 from edgecerts.status.chain import Look, find_state, is_due, is_early, is_ending, is_expired, is_keyless
 from edgecerts.status.model import (
@@ -227,6 +228,11 @@ def _look(identity: Identity, context: _Context) -> Look:
     # A plan may leave a certificate that ends: nothing can sign another, or another would end no later.
     by_date = _date_reasons(identity, certificate.value[0], context.now) if certificate.value else ()
     reasons += [entry for entry in by_date if entry not in reasons]
+    if identity.request is not None:
+        # A plan leaves a host's key alone. How open it is has to be said all the same.
+        artifact = identity.private_key
+        found = check_mode(artifact, inventory.private_keys[artifact.path])
+        reasons += [FileReason(path=artifact.path, reason=reason) for reason in found]
     return Look(
         identity=identity,
         # What lies in the place of a key that comes from elsewhere is nobody's key.
@@ -263,6 +269,9 @@ def _date_reasons(identity: Identity, facts: CertificateFacts, now: datetime) ->
 
 def _hint(look: Look, remarks: Iterable[Remark], pending: Collection[Change], *, insecure: bool) -> str | None:
     """What the next apply does; or where to look, where nothing else says so."""
+    if look.identity.request is not None and ReasonCode.MODE_CHANGED in look.codes:
+        path = look.identity.private_key.path
+        return f"apply leaves a host's key alone: in the output folder, chmod 600 {path}; delete it where it is a copy"
     if any(change.action is Action.REKEY and change.issuance is not None for change in pending):
         return "edgecerts apply certifies the key that its host has requested"
     actions = {change.action for change in pending}

@@ -14,11 +14,17 @@ _PACKAGES = {
     "mosquitto_pub": "mosquitto-clients",
     "mosquitto_sub": "mosquitto-clients",
     "strace": "strace",
+    "easyrsa": "easy-rsa",
+    "mkcert": "mkcert",
+    "cfssl": "golang-cfssl",
+    "cfssljson": "golang-cfssl",
 }
 """By program: the Debian package that has it."""
 
-# Debian keeps daemons where the search path of an ordinary user does not look.
-_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+# Debian keeps daemons, and easy-rsa, where the search path of an ordinary user does not look.
+_SEARCH_PATH = os.pathsep.join(
+    (os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/share/easy-rsa")
+)
 
 
 def find_program(name: str) -> str:
@@ -30,12 +36,23 @@ def find_program(name: str) -> str:
 
 
 def run_program(
-    name: str, *arguments: str | Path, timeout: float = 30, **environ: str
+    name: str,
+    *arguments: str | Path,
+    timeout: float = 30,
+    cwd: Path | None = None,
+    given: str = "",
+    **environ: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end, in English and without a terminal."""
+    """Runs a program to its end, in English and without a terminal.
+
+    Args:
+        cwd: where it runs.
+        given: its standard input.
+    """
     return subprocess.run(
         [find_program(name), *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
+        input=given,
+        cwd=cwd,
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -1,0 +1,182 @@
+"""What is wrong with the certificate of a broker or client: small pure checks, each of one property."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from edgecerts.adoption import refusals
+from edgecerts.adoption.findings import Finding, FindingCode, Outcome
+from edgecerts.adoption.roles import addresses_as_dns_names, common_names, host_alt_names, host_of, is_address
+from edgecerts.manifest.model import EndEntityKind
+from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
+
+_USUAL_SERIAL_BITS = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """What a check may look at.
+
+    Attributes:
+        authority: the certificate of the authority that signed it.
+        authority_renewed: the first `apply` gives the authority a new certificate, for the same key.
+        same_serial: the authority signed another certificate with the same serial number.
+    """
+
+    facts: CertificateFacts
+    kind: EndEntityKind
+    authority: CertificateFacts
+    authority_renewed: bool
+    same_serial: bool
+    now: datetime
+
+
+Check = Callable[[Judged], Iterator[Finding]]
+
+
+def find_certificate_faults(judged: Judged) -> tuple[Finding, ...]:
+    """Everything that is wrong with a certificate. What only a new certificate mends is mended where there is one."""
+    return tuple(finding for check in _CHECKS for finding in check(judged))
+
+
+def _check_version(judged: Judged) -> Iterator[Finding]:
+    if judged.facts.version < 3:
+        message = "X.509 version 1: no alternative names, no key identifiers"
+        yield _updated(FindingCode.X509_V1, message, refusals.X509_V1)
+
+
+def _check_host(judged: Judged) -> Iterator[Finding]:
+    """The name that clients connect to has to stand among the alternative names (RFC 9525 §2)."""
+    facts = judged.facts
+    if judged.kind is not EndEntityKind.BROKER:
+        return
+    hosts, names = host_alt_names(facts), common_names(facts)
+    host = host_of(names[0]) if len(names) == 1 else None
+    if host is None:
+        yield from _without_host_name(names, hosts)
+    elif host in addresses_as_dns_names(facts):
+        pass
+    elif not hosts and is_address(host):
+        message = f"the address {host} stands in the common name alone"
+        yield _updated(FindingCode.ADDRESS_IN_COMMON_NAME, message, refusals.ADDRESS_IN_COMMON_NAME)
+    elif not hosts:
+        message = f"no alternative names; {host} stands in the common name alone"
+        yield _updated(FindingCode.NO_ALT_NAME, message, refusals.HOST_IN_COMMON_NAME)
+    elif host not in hosts:
+        message = f"{host}, the common name, is not among the alternative names"
+        yield _updated(FindingCode.COMMON_NAME_NOT_IN_ALT_NAMES, message, refusals.NAME_NOT_IN_ALT_NAMES)
+
+
+def _check_addresses(judged: Judged) -> Iterator[Finding]:
+    if judged.kind is not EndEntityKind.BROKER:
+        return
+    for address in addresses_as_dns_names(judged.facts):
+        if address not in judged.facts.alt_names:
+            message = f"the address {address} stands among the alternative names as if it were a host name"
+            yield _updated(FindingCode.ADDRESS_AS_DNS_NAME, message, refusals.ADDRESS_IN_COMMON_NAME)
+
+
+def _without_host_name(names: tuple[str, ...], hosts: tuple[str, ...]) -> Iterator[Finding]:
+    host = hosts[0] if hosts else "a host"
+    if not names:
+        yield _updated(FindingCode.NO_COMMON_NAME, f"no common name; pki.yaml gives it {host}")
+    else:
+        message = f"the common name {names[0]!r} is no host that clients connect to; pki.yaml gives it {host}"
+        yield _updated(FindingCode.NAME_NOT_DECLARABLE, message)
+
+
+def _check_client_name(judged: Judged) -> Iterator[Finding]:
+    if judged.kind is EndEntityKind.CLIENT and not common_names(judged.facts):
+        message = "no common name, which brokers take as the user name; pki.yaml gives it one"
+        yield _updated(FindingCode.NO_COMMON_NAME, message)
+
+
+def _check_authority_key_id(judged: Judged) -> Iterator[Finding]:
+    facts = judged.facts
+    if facts.version >= 3 and facts.authority_key_id is None:
+        message = (
+            "no authority key identifier" if facts.authority_serial is None else "it names no key of its authority"
+        )
+        yield _updated(FindingCode.NO_AUTHORITY_KEY_ID, message, refusals.NO_AUTHORITY_KEY_ID)
+    elif facts.authority_serial is None:
+        return
+    elif judged.authority_renewed or facts.authority_serial != judged.authority.serial_number:
+        message = "it names another certificate of its authority, by serial number"
+        yield _updated(FindingCode.AUTHORITY_SERIAL, message, refusals.AUTHORITY_SERIAL)
+    else:
+        message = "it names its authority by serial number as well, so it is made again when the authority is renewed"
+        yield _stays(FindingCode.AUTHORITY_SERIAL, message)
+
+
+def _check_constraints(judged: Judged) -> Iterator[Finding]:
+    if judged.facts.is_ca:
+        yield _updated(FindingCode.LEAF_IS_CA, "it says that it is an authority", refusals.LEAF_IS_CA)
+    elif judged.facts.version >= 3 and judged.facts.is_ca is None:
+        yield _updated(FindingCode.NO_BASIC_CONSTRAINTS, "no basic constraints")
+
+
+def _check_key_usage(judged: Judged) -> Iterator[Finding]:
+    usage = judged.facts.key_usage
+    if usage is None:
+        return
+    if "digital_signature" not in usage:
+        message = "its key usage does not allow signatures, which TLS needs"
+        yield _updated(FindingCode.KEY_USAGE, message, refusals.NO_DIGITAL_SIGNATURE)
+    elif "key_cert_sign" in usage:
+        yield _updated(FindingCode.KEY_USAGE, "its key usage allows it to sign certificates")
+
+
+def _check_signature(judged: Judged) -> Iterator[Finding]:
+    if judged.facts.weak_signature:
+        yield _updated(FindingCode.WEAK_SIGNATURE, "signed with SHA-1", refusals.WEAK_SIGNATURE)
+
+
+def _check_dates(judged: Judged) -> Iterator[Finding]:
+    facts, now = judged.facts, judged.now
+    window = min(RENEWAL_AT_MOST, (facts.not_after - facts.not_before) / RENEWAL_SHARE)
+    if facts.not_after < now:
+        message = f"expired on {facts.not_after:%Y-%m-%d}; remove the entry if nobody uses it any more"
+        yield _updated(FindingCode.EXPIRED, message, refusals.EXPIRED)
+    elif facts.not_after - window <= now:
+        # What ends with its authority cannot be renewed beyond it.
+        moves = judged.authority_renewed or facts.not_after < judged.authority.not_after
+        make = _updated if moves else _stays
+        yield make(FindingCode.ENDS_SOON, f"ends on {facts.not_after:%Y-%m-%d}, which is soon")
+    if facts.not_before > now:
+        message = f"valid only from {facts.not_before:%Y-%m-%d} on"
+        yield _stays(FindingCode.NOT_YET_VALID, message, refusals.EXPIRED)
+    if facts.not_after > judged.authority.not_after and not judged.authority_renewed:
+        message = f"ends on {facts.not_after:%Y-%m-%d}, after its authority ({judged.authority.not_after:%Y-%m-%d})"
+        yield _updated(FindingCode.OUTLIVES_CA, message, refusals.ENDED_AUTHORITY)
+
+
+def _check_serial(judged: Judged) -> Iterator[Finding]:
+    if judged.same_serial:
+        message = f"another certificate of this authority has its serial number {judged.facts.serial_number:x}, too"
+        yield _stays(FindingCode.DUPLICATE_SERIAL, message)
+    bits = judged.facts.serial_number.bit_length()
+    if bits < _USUAL_SERIAL_BITS // 2:
+        yield _stays(FindingCode.SHORT_SERIAL, f"its serial number {judged.facts.serial_number} can be guessed")
+
+
+def _updated(code: FindingCode, message: str, refused_by: str | None = None) -> Finding:
+    return Finding(code=code, message=message, outcome=Outcome.UPDATED, refused_by=refused_by)
+
+
+def _stays(code: FindingCode, message: str, refused_by: str | None = None) -> Finding:
+    return Finding(code=code, message=message, outcome=Outcome.STAYS, refused_by=refused_by)
+
+
+_CHECKS: tuple[Check, ...] = (
+    _check_version,
+    _check_host,
+    _check_addresses,
+    _check_client_name,
+    _check_authority_key_id,
+    _check_constraints,
+    _check_key_usage,
+    _check_signature,
+    _check_dates,
+    _check_serial,
+)

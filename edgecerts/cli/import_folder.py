@@ -1,0 +1,197 @@
+"""`edgecerts import`."""
+
+import getpass
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecerts.adoption.adopt import build_adoption
+from edgecerts.adoption.material import FoundKey, LockedKey, Material, OpenedBy
+from edgecerts.adoption.model import Adoption
+from edgecerts.adoption.read_material import read_material
+from edgecerts.adoption.requests import kept_requests
+from edgecerts.adoption.source_files import read_source
+from edgecerts.adoption.unlock import open_key, unlock
+from edgecerts.apply.core_dumps import forbid_core_dumps
+from edgecerts.apply.job import describe_job
+from edgecerts.apply.secrets import Secret, SecretSources
+from edgecerts.apply.take_over import TakeOver, check_free, take_over
+from edgecerts.cli.clock import current_time
+from edgecerts.cli.console import Console
+from edgecerts.desired import build_graph
+from edgecerts.desired.graph import Address
+from edgecerts.errors import ExitCode, SecretError, UsageError
+from edgecerts.manifest import parse_manifest
+from edgecerts.manifest.model import PasswordSource
+from edgecerts.manifest.output import DEFAULT_OUTPUT
+from edgecerts.report.import_json import render_import_json
+from edgecerts.report.import_text import Written, render_import_text
+from edgecerts.report.manifest_text import render_manifest
+from edgecerts.report.style import Style
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """Where an import reads and writes.
+
+    Attributes:
+        named_output: the output folder relative to the manifest; None where the manifest cannot name it.
+    """
+
+    source: Path
+    manifest: Path
+    output: Path
+    named_output: str | None
+
+
+def import_folder(
+    source: Path,
+    manifest: Path,
+    output: Path | None,
+    *,
+    passwords: Sequence[str],
+    authority: str | None,
+    dry_run: bool,
+    as_json: bool,
+    notice: str | None,
+) -> ExitCode:
+    """Takes over a folder of keys and certificates, and prints what was found.
+
+    Args:
+        notice: what is to be said before anything is written, or None.
+
+    Returns:
+        1 where the folder holds no authority that can be taken over, else 0.
+
+    Raises:
+        UsageError: a flag cannot be used.
+        SecretError: a password that was named cannot be had.
+        StorageError: the source cannot be read, or something is in the way. Nothing was written then.
+    """
+    places = _find_places(source, manifest, output)
+    check_free(places.manifest)
+    forbid_core_dumps()
+    console, now = Console(), current_time()
+    if notice is not None and not dry_run:
+        console.tell(f"{notice}\n")
+    references = [_parse_reference(text, places.manifest.parent) for text in passwords]
+    material = read_material(read_source(source))
+    material = unlock(material, _fetch(references, places, console) if material.locked else ())
+    if console.can_ask:
+        material = _ask(material, console)
+    adoption = build_adoption(material, source=str(source), now=now, wanted=authority)
+    written = None
+    if adoption.authority is not None:
+        written = _write(adoption, places, dry_run=dry_run)
+    if as_json:
+        console.result(render_import_json(adoption, written))
+    else:
+        style = Style(colour=console.has_colour, width=console.width)
+        console.result(render_import_text(adoption, written, style=style))
+    return ExitCode.DONE if written is not None else ExitCode.ERROR
+
+
+def _write(adoption: Adoption, places: Places, *, dry_run: bool) -> Written:
+    text = render_manifest(adoption, output=places.named_output)
+    graph = build_graph(parse_manifest(text.encode("utf-8"), source=str(places.manifest)))
+    given = TakeOver(
+        adoption=adoption,
+        graph=graph,
+        manifest=places.manifest,
+        text=text,
+        output=places.output,
+        now=adoption.created_at,
+        job=describe_job(os.environ),
+    )
+    files = take_over(given, dry_run=dry_run)
+    beside = [path for path, _ in kept_requests(adoption)] + [other.file for other in adoption.trusted]
+    return Written(
+        manifest=str(places.manifest),
+        output=str(places.output),
+        files=len(files),
+        beside=tuple(str(places.manifest.parent / path) for path in beside),
+        needs_output=places.named_output is None,
+        dry_run=dry_run,
+    )
+
+
+def _find_places(source: Path, manifest: Path, output: Path | None) -> Places:
+    folder = manifest.parent
+    written = output if output is not None else folder / DEFAULT_OUTPUT
+    real = Path(os.path.realpath(source))
+    for path, flag in ((manifest, "-f"), (written, "--output")):
+        if Path(os.path.realpath(path)).is_relative_to(real):
+            raise UsageError(
+                f"{path} would lie in {source}, and nothing is ever written there",
+                hint=f"run edgecerts import in another folder, or name another place with {flag}",
+            )
+    relative = os.path.relpath(os.path.realpath(written), os.path.realpath(folder))
+    named = None if relative.startswith("..") or relative == "." else Path(relative).as_posix()
+    return Places(source=source, manifest=manifest, output=written, named_output=named)
+
+
+def _parse_reference(text: str, folder: Path) -> PasswordSource:
+    """A password's reference as the manifest will have it: paths are relative to the manifest."""
+    kind, _, value = text.partition(":")
+    if kind == "env" and re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
+        return PasswordSource(env=value)
+    if kind == "file" and value:
+        # By real paths, because the manifest's folder may be a symbolic link.
+        real = os.path.relpath(os.path.realpath(value), os.path.realpath(folder))
+        return PasswordSource(file=value if Path(value).is_absolute() else Path(real).as_posix())
+    # What stands there may be a password.
+    raise UsageError("--password is no reference to a password", hint="write env:NAME or file:PATH, never the password")
+
+
+def _fetch(references: Iterable[PasswordSource], places: Places, console: Console) -> list[OpenedBy]:
+    folder = os.path.realpath(places.manifest.parent)
+    sources = SecretSources(folder=Path(folder), environ=os.environ)
+    owner = Address(identity=f"the keys in {places.source}")
+    found = []
+    for reference in references:
+        console.tell(f"needs {reference}\n")
+        try:
+            password = sources.fetch(_from_here(reference, folder), owner, new=False)
+            found.append(OpenedBy(source=reference, password=password))
+        except SecretError as error:
+            raise SecretError(error.message, hint="set it for this command, or leave out the --password") from None
+    return found
+
+
+def _from_here(reference: PasswordSource, folder: str) -> PasswordSource:
+    """The manifest's folder need not be there yet, and then `..` does not lead out of it."""
+    if reference.file is None:
+        return reference
+    return PasswordSource(file=os.path.normpath(Path(folder, reference.file)))
+
+
+def _ask(material: Material, console: Console) -> Material:
+    """Asks for the password of each key that is still locked; one that opens others opens them, too."""
+    for key in material.locked:
+        if key in material.locked:
+            opened_by = _ask_for(key, console)
+            material = unlock(material, (opened_by,)) if opened_by is not None else material
+    return material
+
+
+def _ask_for(key: LockedKey, console: Console) -> OpenedBy | None:
+    path = key.places[0].path
+    for answer in _answers(f"Password for {path} (empty: leave it out): "):
+        opened_by = OpenedBy(source=PasswordSource(prompt=True), password=Secret(answer.encode("utf-8")))
+        found: FoundKey | None = open_key(key, (opened_by,))
+        if found is not None:
+            return opened_by
+        console.tell("that does not open it\n")
+    return None
+
+
+def _answers(question: str) -> Iterator[str]:
+    for _ in range(_TRIES):
+        answer = getpass.getpass(question)
+        if not answer:
+            return
+        yield answer
