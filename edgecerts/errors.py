@@ -40,8 +40,13 @@ class EdgecertsError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class Problem:
-    """One mistake in a manifest. Lines and columns count from 1; columns count characters."""
+    """One mistake in a manifest or in one of its inventories. Lines and columns count from 1; columns count characters.
 
+    Attributes:
+        file: the inventory as messages name it; empty for the manifest itself.
+    """
+
+    file: str = ""
     line: int
     column: int
     message: str
@@ -49,12 +54,18 @@ class Problem:
 
 
 class ManifestError(EdgecertsError):
-    """A manifest that cannot be used, with every mistake that was found in it, sorted by position."""
+    """A manifest that cannot be used, with the mistakes that were found in it, sorted by position.
 
-    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+    Attributes:
+        more: how many mistakes were found beside these; there is a limit to how many are kept.
+    """
+
+    def __init__(self, source: str, problems: Sequence[Problem], *, more: int = 0) -> None:
         self.source = source
-        self.problems = tuple(sorted(set(problems), key=lambda p: (p.line, p.column, p.message)))
-        super().__init__(f"{source} has {len(self.problems)} mistake{'s' if len(self.problems) != 1 else ''}")
+        self.problems = tuple(sorted(set(problems), key=lambda p: (p.file, p.line, p.column, p.message)))
+        self.more = more
+        count = len(self.problems) + more
+        super().__init__(f"{source} has {count} mistake{'s' if count != 1 else ''}")
 
 
 class InvalidNameError(EdgecertsError, ValueError):

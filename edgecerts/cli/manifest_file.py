@@ -15,4 +15,14 @@ def read_manifest(path: Path) -> Manifest:
         ManifestError: what is in it cannot be used.
     """
     hint = "edgecerts init writes one to start from; -f names another"
-    return parse_manifest(read_input(path, limit=MAX_MANIFEST_BYTES, what="a manifest", hint=hint), source=str(path))
+    data = read_input(path, limit=MAX_MANIFEST_BYTES, what="a manifest", hint=hint)
+
+    def read_beside(name: str) -> bytes:
+        return read_input(
+            path.parent / name,
+            limit=MAX_MANIFEST_BYTES,
+            what="a list of what is revoked",
+            hint="`revoked_from` names a file relative to the manifest",
+        )
+
+    return parse_manifest(data, source=str(path), read_beside=read_beside)

@@ -62,6 +62,6 @@ def show_plan(
 def _detailed_code(plan: Plan) -> ExitCode:
     if plan.blocked:
         return ExitCode.ERROR
-    if plan.refused:
+    if plan.refused or plan.refuses_entries:
         return ExitCode.REFUSED
     return ExitCode.CHANGES_PENDING if plan.pending else ExitCode.DONE

@@ -11,6 +11,9 @@ from edgecerts.manifest.entries import read_entries
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.model import EndEntityKind, Manifest
 from edgecerts.manifest.output import read_output
+from edgecerts.manifest.revocation_file import ReadBeside, no_files_beside, read_revocation_file
+from edgecerts.manifest.revocation_list import check_also_trusted, read_revocation_list
+from edgecerts.manifest.revocations import check_still_declared, read_revocations
 from edgecerts.manifest.rules import check_rules
 from edgecerts.manifest.settings import read_settings
 from edgecerts.manifest.settings_rules import check_own_settings
@@ -21,12 +24,13 @@ from edgecerts.manifest.yaml_text import load_tree
 __all__ = ["MAX_MANIFEST_BYTES", "parse_manifest"]
 
 
-def parse_manifest(data: bytes, *, source: str) -> Manifest:
+def parse_manifest(data: bytes, *, source: str, read_beside: ReadBeside = no_files_beside) -> Manifest:
     """Reads a manifest.
 
     Args:
         data: the bytes of `pki.yaml`.
         source: its name as the user wrote it, for messages.
+        read_beside: gives the files beside it that it names.
 
     Returns:
         the manifest with defaults resolved and references checked.
@@ -45,12 +49,20 @@ def parse_manifest(data: bytes, *, source: str) -> Manifest:
     brokers = read_entries(root.get("brokers"), EndEntityKind.BROKER, defaults, mistakes)
     clients = read_entries(root.get("clients"), EndEntityKind.CLIENT, defaults, mistakes)
     check_rules(authority, brokers, clients, mistakes, output=output, manifest=posixpath.basename(source))
+    entities = tuple(entry.entity for entry in (*brokers, *clients))
+    beside, beside_text = read_revocation_file(root.get("revoked_from"), source, read_beside, mistakes)
+    revocations = read_revocations(root.get("revoked"), mistakes) + beside
+    check_still_declared(revocations, entities, mistakes)
+    revocation_list = read_revocation_list(root.get("crl"), revocations, entities, mistakes)
+    check_also_trusted(authority, revocation_list, mistakes)
     mistakes.raise_if_any()
     return Manifest(
         source=source,
-        digest=hashlib.sha256(with_unix_line_ends(text).encode()).hexdigest(),
+        digest=hashlib.sha256(with_unix_line_ends(text + beside_text).encode()).hexdigest(),
         output=output,
         authorities=tuple(filter(None, (authority,))),
         brokers=tuple(entry.entity for entry in brokers),
         clients=tuple(entry.entity for entry in clients),
+        revocations=revocations,
+        revocation_list=revocation_list,
     )

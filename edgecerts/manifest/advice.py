@@ -46,6 +46,11 @@ _ALIASES = {
     "shared_common_name": ("shared", "shared_cn", "share_common_name", "duplicate_cn"),
     "also_trust": ("trust", "extra_ca", "extra_cas", "additional_trust", "ca_bundle", "trusted"),
     "fingerprint": ("pin", "sha256", "thumbprint", "spki", "pinned"),
+    "revoked": ("revocations", "revocation", "revoke", "revoked_certificates", "blocklist", "blacklist", "deny"),
+    "revoked_from": ("revoked_file", "revocations_from", "revocations_file", "revoked_list"),
+    "crl": ("crls", "revocation_list", "crl_file", "certificate_revocation_list"),
+    "url": ("crl_url", "uri", "cdp", "distribution_point", "crl_distribution_points"),
+    "revoke_on_rekey": ("revoke_old", "revoke_replaced", "supersede"),
     "env": ("environment", "variable", "var", "env_var"),
     "file": ("path", "filename", "from_file"),
     "command": ("cmd", "exec", "run", "program"),
@@ -87,6 +92,7 @@ PLACES: Mapping[str, str] = {
     "password": "`password`",
     "private_key": "`private_key`",
     "also_trust": "`also_trust`",
+    "crl": "`crl`",
 }
 """The places where keys stand, in the words of a message."""
 

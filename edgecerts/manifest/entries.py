@@ -87,6 +87,7 @@ def _read_entry(name: str, node: Node, kind: EndEntityKind, defaults: Settings, 
         rekey=settings.rekey or Rekey.NEVER,
         request=_read_request(settings, name),
         password=settings.password and for_entry(settings.password, name),
+        revoke_on_rekey=bool(settings.revoke_on_rekey),
         declared=frozenset(own_keys | settings.marks.keys()),
         mark=mark,
     )

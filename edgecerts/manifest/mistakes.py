@@ -8,20 +8,43 @@ from edgecerts.manifest.model import Mark
 ECHO_LENGTH = 60
 """How much of a value a message repeats."""
 
+MOST_KEPT = 10_000
+"""After so many mistakes the others are only counted: an inventory may have a hundred thousand rows."""
+
 
 class Mistakes:
-    """The mistakes found so far in one manifest."""
+    """The mistakes found so far in one manifest and its inventories."""
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._problems: list[Problem] = []
+        self._file = ""
+        # A dictionary for its order: the same mistake is noted once, however many entries share it.
+        self._problems: dict[Problem, None] = {}
+        self._counts = {"noted": 0, "more": 0}
+
+    def of_file(self, file: str) -> "Mistakes":
+        """The same mistakes, for somebody who reads an inventory and whose marks do not say so."""
+        view = Mistakes(self._source)
+        view._file, view._problems, view._counts = file, self._problems, self._counts
+        return view
 
     def __len__(self) -> int:
-        return len(self._problems)
+        """How often something was noted."""
+        return self._counts["noted"]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(self._problems)
 
     def add(self, mark: Mark, message: str, hint: str | None = None) -> None:
         """Notes a mistake and goes on."""
-        self._problems.append(Problem(line=mark.line, column=mark.column, message=message, hint=hint))
+        self._counts["noted"] += 1
+        file = mark.file or self._file
+        problem = Problem(file=file, line=mark.line, column=mark.column, message=message, hint=hint)
+        if len(self._problems) < MOST_KEPT or problem in self._problems:
+            self._problems[problem] = None
+        else:
+            self._counts["more"] += 1
 
     def add_name_error(self, mark: Mark, error: InvalidNameError, text: str) -> None:
         """Notes what `pki.names` says of a text, which its message may repeat at full length."""
@@ -35,7 +58,7 @@ class Mistakes:
             ManifestError: always, with this mistake and those before it.
         """
         self.add(mark, message, hint)
-        raise ManifestError(self._source, self._problems)
+        raise self._error()
 
     def raise_if_any(self) -> None:
         """Ends the reading of a manifest.
@@ -44,7 +67,10 @@ class Mistakes:
             ManifestError: there were mistakes.
         """
         if self._problems:
-            raise ManifestError(self._source, self._problems)
+            raise self._error()
+
+    def _error(self) -> ManifestError:
+        return ManifestError(self._source, self.problems, more=self._counts["more"])
 
 
 def cut(text: str) -> str:

@@ -26,8 +26,10 @@ _LISTS = {
     "alt_names": "[broker.example, 10.3.0.12]",
     "usages": "[server, client]",
     "also_trust": "[{ca: old-ca.pem}]",
+    "revoked": "[{name: client/gw-0412, reason: key-compromise}]",
     "command": "[PROGRAM, ARGUMENT]",
 }
+_LISTS_OF_MAPPINGS = ("also_trust", "revoked")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +164,12 @@ def _expectation(violation: Violation) -> tuple[str, str | None]:
 
 def _list_hint(violation: Violation) -> str:
     node, key = violation.node, violation.place
-    if isinstance(node, Scalar) and not violation.is_secret and len(node) <= ECHO_LENGTH and key != "also_trust":
+    if (
+        isinstance(node, Scalar)
+        and not violation.is_secret
+        and len(node) <= ECHO_LENGTH
+        and key not in _LISTS_OF_MAPPINGS
+    ):
         return f"write [{node}]"
     return f"write {_LISTS[key]}"
 
@@ -178,7 +185,7 @@ def _boolean_hint(node: Node) -> str | None:
 
 def _mapping_hint(violation: Violation) -> str:
     node, key = violation.node, violation.place
-    if key == "also_trust":
+    if key in _LISTS_OF_MAPPINGS:
         return f"write {_LISTS[key]}"
     if isinstance(node, Sequence) and key in _ENTRIES:
         return "write each name with a colon and without a dash, as in `plant-a:`"
@@ -217,5 +224,6 @@ def _keys_by_place(schema: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "password": broker["properties"]["password"],
         "private_key": top["ca"]["properties"]["private_key"],
         "also_trust": top["ca"]["properties"]["also_trust"]["items"],
+        "crl": top["crl"],
     }
     return {place: tuple(part["properties"]) for place, part in parts.items()}

@@ -29,6 +29,8 @@ class LogEntry:
         issued_at: when it was signed; of one that was recorded, when it begins.
         issued_by: a CI job's address, or a user at a host: who signed it, or who recorded it.
         version: the version of edgecerts.
+        revokes: the serial number of the certificate that it replaced, where that is revoked because of it; else empty,
+            and then the line does not have it.
     """
 
     serial: str
@@ -44,6 +46,7 @@ class LogEntry:
     issued_at: str
     issued_by: str
     version: str
+    revokes: str = ""
 
     @property
     def serial_number(self) -> int | None:
@@ -55,7 +58,10 @@ class LogEntry:
 
 def format_log_entry(entry: LogEntry) -> str:
     """The entry as one line with its line end."""
-    return json.dumps(asdict(entry), separators=(", ", ": ")) + "\n"
+    values = asdict(entry)
+    if not entry.revokes:
+        del values["revokes"]
+    return json.dumps(values, separators=(", ", ": ")) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +105,9 @@ def parse_log_line(line: str) -> LogEntry | None:
     with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         values = json.loads(line)
         entry = LogEntry(
-            **{name: values[name] for name in _FIELDS if name != "reasons"}, reasons=tuple(values["reasons"])
+            **{name: values[name] for name in _REQUIRED if name != "reasons"},
+            reasons=tuple(values["reasons"]),
+            revokes=values.get("revokes", ""),
         )
         if _is_well_formed(entry):
             return entry
@@ -111,7 +119,7 @@ def _is_well_formed(entry: LogEntry) -> bool:
     texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
     if not all(isinstance(value, str) and len(value) <= _LONGEST_FIELD for value in (*texts, *entry.reasons)):
         return False
-    if not _SERIAL.fullmatch(entry.serial):
+    if not _SERIAL.fullmatch(entry.serial) or not (entry.revokes == "" or _SERIAL.fullmatch(entry.revokes)):
         return False
     times = [datetime.fromisoformat(time) for time in (entry.not_before, entry.not_after, entry.issued_at)]
     return all(time.tzinfo is not None and time.astimezone(UTC) for time in times)
@@ -123,5 +131,6 @@ _SERIAL = re.compile("[0-9a-f]{1,40}")
 _LONGEST_FIELD = 4096
 
 _FIELDS = tuple(field.name for field in fields(LogEntry))
+_REQUIRED = tuple(name for name in _FIELDS if name != "revokes")
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 """What git writes between the lines of two branches (git-merge, "How conflicts are presented")."""

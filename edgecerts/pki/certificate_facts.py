@@ -51,6 +51,7 @@ class CertificateFacts:
         spki_sha256: SHA-256 of the subjectPublicKeyInfo, in hexadecimal.
         sha256: SHA-256 of the whole certificate, in hexadecimal.
         weak_signature: signed with SHA-1.
+        crl_urls: where revocation lists for it can be fetched; empty where it does not say.
     """
 
     version: int
@@ -73,6 +74,7 @@ class CertificateFacts:
     spki_sha256: str
     sha256: str
     weak_signature: bool
+    crl_urls: tuple[str, ...] = ()
     certificate: x509.Certificate = field(repr=False, compare=False)
 
     @property
@@ -113,6 +115,7 @@ def describe_certificate(certificate: x509.Certificate) -> CertificateFacts:
     constraints = _extension(extensions, x509.BasicConstraints)
     ski = _extension(extensions, x509.SubjectKeyIdentifier)
     aki = _extension(extensions, x509.AuthorityKeyIdentifier)
+    points = _extension(extensions, x509.CRLDistributionPoints)
     public_key = certificate.public_key()
     der = certificate.public_bytes(Encoding.DER)
     return CertificateFacts(
@@ -136,6 +139,7 @@ def describe_certificate(certificate: x509.Certificate) -> CertificateFacts:
         spki_sha256=spki_sha256(public_key),
         sha256=hashlib.sha256(der).hexdigest(),
         weak_signature=certificate.signature_algorithm_oid in _SHA1,
+        crl_urls=_urls(points) if points else (),
         certificate=certificate,
     )
 
@@ -143,6 +147,11 @@ def describe_certificate(certificate: x509.Certificate) -> CertificateFacts:
 def is_issued_by(facts: CertificateFacts, issuer: CertificateFacts) -> bool:
     """Whether `facts` names `issuer` by its subject and carries its signature."""
     return is_signed_by(facts.certificate, issuer.certificate)
+
+
+def _urls(points: x509.CRLDistributionPoints) -> tuple[str, ...]:
+    names = (name for point in points for name in point.full_name or ())
+    return tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
 
 
 def _extension(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:

@@ -157,6 +157,15 @@ def check_usages(given: CheckInput) -> Iterator[Reason]:
         yield Reason(code=ReasonCode.USAGE_CHANGED, field="basic_constraints", before="CA:TRUE", after="CA:FALSE")
 
 
+def check_crl_url(given: CheckInput) -> Iterator[Reason]:
+    """The certificate says where a revocation list for it can be fetched, where that is declared."""
+    declared = given.artifact.spec.crl_url
+    if declared is not None and given.facts.crl_urls != (declared,):
+        yield Reason(
+            code=ReasonCode.CRL_URL_CHANGED, field="crl.url", before=given.facts.crl_urls or None, after=declared
+        )
+
+
 def check_authority_usages(given: CheckInput) -> Iterator[Reason]:
     """An authority may sign certificates (RFC 5280 §4.2.1.3 and §4.2.1.9)."""
     if not given.facts.is_ca:
@@ -262,6 +271,7 @@ END_ENTITY_CHAIN: tuple[Check, ...] = (
     check_subject,
     check_alt_names,
     check_usages,
+    check_crl_url,
     check_lifetime,
     check_expiry,
     check_nesting,

@@ -16,7 +16,7 @@ def render_problems(error: ManifestError) -> str:
         the lines in the order of the text, each with its line end; after 100 of them one line that counts the rest.
     """
     lines = [_line(error.source, problem) for problem in error.problems[:_AT_MOST]]
-    rest = len(error.problems) - len(lines)
+    rest = len(error.problems) - len(lines) + error.more
     if rest:
         lines.append(f"{printable(error.source)}: {rest} more mistake{'s' if rest != 1 else ''}")
     return "".join(f"{line}\n" for line in lines)
@@ -24,4 +24,4 @@ def render_problems(error: ManifestError) -> str:
 
 def _line(source: str, problem: Problem) -> str:
     hint = f"; {problem.hint}" if problem.hint else ""
-    return printable(f"{source}:{problem.line}:{problem.column}: {problem.message}{hint}")
+    return printable(f"{problem.file or source}:{problem.line}:{problem.column}: {problem.message}{hint}")

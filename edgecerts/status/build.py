@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from posixpath import basename
 
-from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact, identity_of
+from edgecerts.desired.graph import (
+    LOG_ADDRESS,
+    Address,
+    Graph,
+    Identity,
+    RevocationListArtifact,
+    TextArtifact,
+    identity_of,
+)
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -26,6 +34,7 @@ from edgecerts.status.model import (
     StatusRow,
     UnmanagedFolder,
 )
+from edgecerts.status.revocation_lists import build_list_rows
 from edgecerts.status.tracked import (
     Tracked,
     is_key_tracked,
@@ -58,6 +67,9 @@ SHOWN = frozenset(
         NoticeCode.NOT_JUDGED,
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
+        NoticeCode.CRL_ENDS,
+        NoticeCode.REVOKES_NOTHING,
+        NoticeCode.REVOKES_AUTHORITY,
         NoticeCode.FOLDER_GROUP_WRITABLE,
         NoticeCode.MODES_NOT_KEPT,
         NoticeCode.UNREADABLE,
@@ -72,9 +84,14 @@ FOLDER_FINDINGS = frozenset(
         NoticeCode.INSECURE_FOLDER,
         NoticeCode.LOG_UNREADABLE,
         NoticeCode.LOG_CONTRADICTION,
+        NoticeCode.CRL_UNMANAGED,
+        NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.REVOKED_NOT_IN_LOG,
+        HazardCode.UNREVOKED,
+        HazardCode.UNKNOWN_SERIAL,
     )
 )
-"""Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
+"""Notices and hazards of a plan that are findings about the folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +156,7 @@ def build_status(
             *notices_on_repository(tracked),
         ),
         unmanaged=tuple(_build_unmanaged(leftover, context) for leftover in inventory.leftovers),
+        lists=tuple(build_list_rows(graph, inventory, plan, now=now, within=within)),
     )
 
 
@@ -147,15 +165,18 @@ def _build_context(
 ) -> _Context:
     certificates = inventory.certificates[graph.authorities[0].certificate.path].value
     changes = defaultdict(list)
+    # The authority's lists have rows of their own.
+    lists = {str(change.address) for change in plan.changes if isinstance(change.artifact, RevocationListArtifact)}
     for change in plan.changes:
-        changes[change.address.identity].append(change)
+        if str(change.address) not in lists:
+            changes[change.address.identity].append(change)
     return _Context(
         inventory=inventory,
         authority=certificates[0] if certificates else None,
         judged=all(notice.code != NoticeCode.NOT_JUDGED.value for notice in plan.notices),
         changes=changes,
-        blocked=_by_identity(plan.blocked),
-        refusals=_by_identity(plan.refusals),
+        blocked=_by_identity(remark for remark in plan.blocked if remark.address not in lists),
+        refusals=_by_identity(hazard for hazard in plan.refusals if not HazardCode(hazard.code).refuses_entries),
         notices=_by_identity(plan.notices),
         waiting=_waiting_by_identity(plan.waiting),
         pending=frozenset(change.address for change in plan.pending),
