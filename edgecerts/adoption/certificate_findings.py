@@ -20,14 +20,12 @@ class Judged:
 
     Attributes:
         authority: the certificate of the authority that signed it.
-        authority_renewed: the first `apply` gives the authority a new certificate, for the same key.
         same_serial: the authority signed another certificate with the same serial number.
     """
 
     facts: CertificateFacts
     kind: EndEntityKind
     authority: CertificateFacts
-    authority_renewed: bool
     same_serial: bool
     now: datetime
 
@@ -36,7 +34,7 @@ Check = Callable[[Judged], Iterator[Finding]]
 
 
 def find_certificate_faults(judged: Judged) -> tuple[Finding, ...]:
-    """Everything that is wrong with a certificate. What only a new certificate mends is mended where there is one."""
+    """Everything that is wrong with a certificate, with what a new certificate would do about it."""
     return tuple(finding for check in _CHECKS for finding in check(judged))
 
 
@@ -101,12 +99,12 @@ def _check_authority_key_id(judged: Judged) -> Iterator[Finding]:
         yield _updated(FindingCode.NO_AUTHORITY_KEY_ID, message, refusals.NO_AUTHORITY_KEY_ID)
     elif facts.authority_serial is None:
         return
-    elif judged.authority_renewed or facts.authority_serial != judged.authority.serial_number:
+    elif facts.authority_serial != judged.authority.serial_number:
         message = "it names another certificate of its authority, by serial number"
         yield _updated(FindingCode.AUTHORITY_SERIAL, message, refusals.AUTHORITY_SERIAL)
     else:
         message = "it names its authority by serial number as well, so it is made again when the authority is renewed"
-        yield _stays(FindingCode.AUTHORITY_SERIAL, message)
+        yield _updated(FindingCode.AUTHORITY_SERIAL, message)
 
 
 def _check_constraints(judged: Judged) -> Iterator[Finding]:
@@ -139,14 +137,11 @@ def _check_dates(judged: Judged) -> Iterator[Finding]:
         message = f"expired on {facts.not_after:%Y-%m-%d}; remove the entry if nobody uses it any more"
         yield _updated(FindingCode.EXPIRED, message, refusals.EXPIRED)
     elif facts.not_after - window <= now:
-        # What ends with its authority cannot be renewed beyond it.
-        moves = judged.authority_renewed or facts.not_after < judged.authority.not_after
-        make = _updated if moves else _stays
-        yield make(FindingCode.ENDS_SOON, f"ends on {facts.not_after:%Y-%m-%d}, which is soon")
+        yield _updated(FindingCode.ENDS_SOON, f"ends on {facts.not_after:%Y-%m-%d}, which is soon")
     if facts.not_before > now:
         message = f"valid only from {facts.not_before:%Y-%m-%d} on"
-        yield _stays(FindingCode.NOT_YET_VALID, message, refusals.EXPIRED)
-    if facts.not_after > judged.authority.not_after and not judged.authority_renewed:
+        yield _updated(FindingCode.NOT_YET_VALID, message, refusals.EXPIRED)
+    if facts.not_after > judged.authority.not_after:
         message = f"ends on {facts.not_after:%Y-%m-%d}, after its authority ({judged.authority.not_after:%Y-%m-%d})"
         yield _updated(FindingCode.OUTLIVES_CA, message, refusals.ENDED_AUTHORITY)
 
@@ -154,18 +149,14 @@ def _check_dates(judged: Judged) -> Iterator[Finding]:
 def _check_serial(judged: Judged) -> Iterator[Finding]:
     if judged.same_serial:
         message = f"another certificate of this authority has its serial number {judged.facts.serial_number:x}, too"
-        yield _stays(FindingCode.DUPLICATE_SERIAL, message)
+        yield _updated(FindingCode.DUPLICATE_SERIAL, message)
     bits = judged.facts.serial_number.bit_length()
     if bits < _USUAL_SERIAL_BITS // 2:
-        yield _stays(FindingCode.SHORT_SERIAL, f"its serial number {judged.facts.serial_number} can be guessed")
+        yield _updated(FindingCode.SHORT_SERIAL, f"its serial number {judged.facts.serial_number} can be guessed")
 
 
 def _updated(code: FindingCode, message: str, refused_by: str | None = None) -> Finding:
     return Finding(code=code, message=message, outcome=Outcome.UPDATED, refused_by=refused_by)
-
-
-def _stays(code: FindingCode, message: str, refused_by: str | None = None) -> Finding:
-    return Finding(code=code, message=message, outcome=Outcome.STAYS, refused_by=refused_by)
 
 
 _CHECKS: tuple[Check, ...] = (

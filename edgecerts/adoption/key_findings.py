@@ -52,7 +52,7 @@ def find_key_faults(public_key: PublicKeyTypes, *, address: str) -> Iterator[Fin
 
 
 def find_keeping_faults(
-    key: FoundKey | None, certificate_places: Sequence[Place], *, address: str
+    key: FoundKey | None, certificate_places: Sequence[Place], *, address: str, unopened: str
 ) -> Iterator[Finding]:
     """What is wrong with where a private key was kept.
 
@@ -60,9 +60,11 @@ def find_keeping_faults(
         key: the key, or None where it was not found.
         certificate_places: the files that hold its certificate.
         address: whose it is.
+        unopened: files that may hold it and could not be opened, in words; empty where there are none.
     """
     if key is None:
-        yield Finding(code=FindingCode.KEY_NOT_FOUND, message=_not_found(address), outcome=Outcome.STAYS)
+        message = _not_found(address, unopened)
+        yield Finding(code=FindingCode.KEY_NOT_FOUND, message=message, outcome=Outcome.STAYS)
     elif key.exposed:
         yield Finding(
             code=FindingCode.KEY_READABLE,
@@ -104,7 +106,8 @@ def name_some(names: Iterable[str]) -> str:
     return ", ".join(known[:_MOST_NAMED]) + more
 
 
-def _not_found(address: str) -> str:
-    if address == CA:
-        return "its private key was not found, so that nothing can be signed here"
-    return "its private key was not found; it is taken to be on its host"
+def _not_found(address: str, unopened: str) -> str:
+    effect = ", so that nothing can be signed here" if address == CA else ""
+    if unopened:
+        return f"its private key was not found{effect}; it may be {unopened}"
+    return f"its private key was not found{effect or '; it is taken to be on its host'}"

@@ -18,6 +18,8 @@ _INDENT, _BESIDE = "  ", "    "
 _OUTCOMES = {
     Outcome.UPDATED: ("~", Colour.YELLOW, "apply makes a new certificate for the same key"),
     Outcome.REKEYED: ("-/+", Colour.YELLOW, "apply makes a new key and certificate"),
+    Outcome.BLOCKED: ("x", Colour.RED, "apply would make a new certificate, and cannot yet"),
+    Outcome.WAITING: ("w", Colour.CYAN, "waits for its host, which has to make a new key"),
     Outcome.MENDED: ("m", Colour.CYAN, "mended in the copy"),
     Outcome.STAYS: ("!", Colour.CYAN, "stays"),
 }
@@ -33,6 +35,8 @@ class Written:
         beside: the files next to the manifest.
         needs_output: the manifest cannot name the output folder, so that every command has to.
         dry_run: nothing was written.
+        withheld: why nothing is written without a word from the user, or None.
+        withheld_hint: what that word is.
     """
 
     manifest: str
@@ -41,6 +45,8 @@ class Written:
     beside: tuple[str, ...]
     needs_output: bool
     dry_run: bool
+    withheld: str | None = None
+    withheld_hint: str | None = None
 
 
 def render_import_text(adoption: Adoption, written: Written | None, *, style: Style) -> str:
@@ -149,6 +155,10 @@ def _end(adoption: Adoption, written: Written | None, style: Style) -> Iterator[
     if used:
         yield ""
     if written is None:
+        return
+    if written.withheld is not None:
+        yield from style.bold(f"Nothing is written: {written.withheld}.")
+        yield from hint_lines(written.withheld_hint, style)
         return
     verb = "Would write" if written.dry_run else "Wrote"
     beside = "".join(f" and {path}" for path in written.beside[:2])
