@@ -21,10 +21,10 @@ from edgecerts.adoption.entries import Owned, find_entries, name_by_folders, sam
 from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.key_findings import CA, find_keeping_faults, find_key_faults, name_some
 from edgecerts.adoption.leftovers import leave_out_rest, with_their_keys
-from edgecerts.adoption.material import Material
+from edgecerts.adoption.material import LeftOut, Material
 from edgecerts.adoption.model import AdoptedAuthority, AdoptedEntry, Adoption, Declared
 from edgecerts.adoption.naming import EntryNames
-from edgecerts.adoption.revoked import find_revocations
+from edgecerts.adoption.revoked import find_revocations, list_unused
 from edgecerts.adoption.role_findings import find_revoked_folder, find_shared_hosts, find_uncertainty
 from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.trust import find_other_trust, leave_out_others
@@ -55,16 +55,7 @@ def build_adoption(
     chosen = choose_authority(lineages, now, wanted=wanted)
     others = tuple(leave_out_others(lineages, chosen, now))
     if chosen is None:
-        return Adoption(
-            source=source,
-            created_at=now,
-            files=material.files,
-            authority=None,
-            defaults=Declared(),
-            entries=(),
-            trusted=(),
-            left_out=with_their_keys((*others, *leave_out_rest(material)), material, taken=()),
-        )
+        return _adopt_nothing(material, others, source, now)
     told.check(chosen.issued)
     revocations = find_revocations(material, chosen)
     owned, left_out = find_entries(
@@ -98,6 +89,20 @@ def build_adoption(
         rivals=find_rivals(lineages, chosen, now),
         revoked=revocations.revoked,
         unopened=unopened,
+    )
+
+
+def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, now: datetime) -> Adoption:
+    left_out = (*others, *list_unused(material), *leave_out_rest(material))
+    return Adoption(
+        source=source,
+        created_at=now,
+        files=material.files,
+        authority=None,
+        defaults=Declared(),
+        entries=(),
+        trusted=(),
+        left_out=with_their_keys(left_out, material, taken=()),
     )
 
 

@@ -84,6 +84,16 @@ def find_revocations(material: Material, chosen: FoundAuthority) -> Revocations:
     )
 
 
+def list_unused(material: Material) -> Iterator[LeftOut]:
+    """The revocation lists of a folder without an authority that can be taken over."""
+    for found in material.lists:
+        yield LeftOut(
+            code=LeftOutCode.REVOCATION_LIST,
+            files=tuple(place.path for place in found.places),
+            message=f"a revocation list of {found.issuer_text or 'an authority without a name'}",
+        )
+
+
 def _is_signed_by(found: FoundRevocationList, chosen: FoundAuthority) -> bool:
     public_key = chosen.facts.certificate.public_key()
     if not isinstance(
