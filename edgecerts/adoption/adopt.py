@@ -199,7 +199,9 @@ class _Clerk:
         )
         lost = undeclarable_alt_names(facts, found.kind)
         if lost:
-            message = f"no manifest can ask for these alternative names: {name_some(lost)}"
+            message = (
+                f"no manifest can ask for these alternative names, and a new certificate lacks them: {name_some(lost)}"
+            )
             yield Finding(code=FindingCode.NAME_NOT_DECLARABLE, message=message, outcome=Outcome.UPDATED)
         yield from find_key_faults(facts.certificate.public_key(), address=address)
         yield from find_keeping_faults(found.key, found.certificate.places, address=address, unopened=self._unopened)

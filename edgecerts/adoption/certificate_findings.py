@@ -10,6 +10,7 @@ from edgecerts.adoption.roles import addresses_as_dns_names, common_names, host_
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
+from edgecerts.plan.certificate_checks import outlives
 
 _USUAL_SERIAL_BITS = 64
 
@@ -141,7 +142,7 @@ def _check_dates(judged: Judged) -> Iterator[Finding]:
     if facts.not_before > now:
         message = f"valid only from {facts.not_before:%Y-%m-%d} on"
         yield _updated(FindingCode.NOT_YET_VALID, message, refusals.EXPIRED)
-    if facts.not_after > judged.authority.not_after:
+    if outlives(facts, judged.authority.not_after):
         message = f"ends on {facts.not_after:%Y-%m-%d}, after its authority ({judged.authority.not_after:%Y-%m-%d})"
         yield _updated(FindingCode.OUTLIVES_CA, message, refusals.ENDED_AUTHORITY)
 

@@ -83,7 +83,7 @@ class _Walk:
                     yield from self.files(inner, steps)
         elif stat.S_ISLNK(status.st_mode):
             if not self._leads_inside(steps):
-                yield _left_out(steps, _LEADS_OUT, may_be_key=True)
+                yield _left_out(steps, _LEADS_OUT)
         elif not stat.S_ISREG(status.st_mode):
             yield _left_out(steps, "it is not a plain file")
         elif status.st_size > MAX_FILE_BYTES:

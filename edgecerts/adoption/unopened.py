@@ -13,7 +13,7 @@ class Unopened:
 
     Attributes:
         locked: those that hold an encrypted key.
-        unread: those that this user may not read, or that lie behind a link out of the folder.
+        unread: those that this user may not read, and folders of that kind.
     """
 
     locked: tuple[str, ...] = ()

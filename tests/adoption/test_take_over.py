@@ -385,7 +385,7 @@ def test_passwords_are_asked_for_on_a_terminal_and_nowhere_else(
     assert asked == []
     monkeypatch.setattr("edgecerts.cli.console.Console.can_ask", True)
     answers = ["wrong", "", "wrong", PASSWORD]
-    result = project.run("import", str(source))
+    result = project.run("import", str(source), "--without-locked-keys")
     assert result.code == 0, result.err
     assert asked == [f"Password for {name} (empty: leave it out): " for name in ("asked.key",) * 2 + ("ca.key",) * 2]
     assert result.err.count("that does not open it") == 2
