@@ -26,6 +26,7 @@ from edgecerts.adoption.model import AdoptedAuthority, AdoptedEntry, Adoption, D
 from edgecerts.adoption.naming import EntryNames
 from edgecerts.adoption.revoked import find_revocations, list_unused
 from edgecerts.adoption.role_findings import find_revoked_folder, find_shared_hosts, find_uncertainty
+from edgecerts.adoption.roles import serves_all
 from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.trust import find_other_trust, leave_out_others
 from edgecerts.adoption.unopened import find_unopened
@@ -37,7 +38,13 @@ _NOTHING_TOLD = ToldRoles()
 
 
 def build_adoption(
-    material: Material, *, source: str, now: datetime, wanted: str | None, told: ToldRoles = _NOTHING_TOLD
+    material: Material,
+    *,
+    source: str,
+    now: datetime,
+    wanted: str | None,
+    told: ToldRoles = _NOTHING_TOLD,
+    again: str = "edgecerts import FOLDER",
 ) -> Adoption:
     """Decides what is taken over, and under which names.
 
@@ -47,13 +54,14 @@ def build_adoption(
         now: in UTC.
         wanted: the authority that was asked for, or None.
         told: which certificates are a broker's or a client's, as far as somebody says so.
+        again: the command that reads this folder, for hints.
 
     Raises:
         UsageError: there is no such authority, or no certificate of a name that was told.
     """
     lineages = find_lineages(material, now)
     chosen = choose_authority(lineages, now, wanted=wanted)
-    others = tuple(leave_out_others(lineages, chosen, now))
+    others = (*leave_out_others(lineages, chosen, now, again=again), *leave_out_rest(material))
     if chosen is None:
         return _adopt_nothing(material, others, source, now)
     told.check(chosen.issued)
@@ -83,9 +91,7 @@ def build_adoption(
         defaults=defaults,
         entries=tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name.casefold()))),
         trusted=trusted,
-        left_out=with_their_keys(
-            (*revocations.left_out, *left_out, *others, *leave_out_rest(material)), material, taken
-        ),
+        left_out=with_their_keys((*revocations.left_out, *left_out, *others), material, taken),
         rivals=find_rivals(lineages, chosen, now),
         revoked=revocations.revoked,
         unopened=unopened,
@@ -93,7 +99,7 @@ def build_adoption(
 
 
 def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, now: datetime) -> Adoption:
-    left_out = (*others, *list_unused(material), *leave_out_rest(material))
+    left_out = (*others, *list_unused(material))
     return Adoption(
         source=source,
         created_at=now,
@@ -109,7 +115,7 @@ def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, n
 def _declare(found: Owned) -> Declared:
     """What the manifest says of an entry. What may be a broker or a client goes on being usable as both."""
     declared = declare_leaf(found.facts, found.kind, key_held=found.held) or Declared()
-    if found.evidence.is_certain or found.facts.usages is not None:
+    if found.evidence.is_certain or not serves_all(found.facts):
         return declared
     return replace(declared, usages=tuple(Usage))
 

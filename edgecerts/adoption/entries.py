@@ -166,6 +166,8 @@ def _split(group: Sequence[Owned], now: datetime) -> tuple[list[Owned], list[tup
             continue
         current.append(owned)
         by_key.setdefault(owned.facts.spki_sha256, []).append(owned)
+    # Those that began at one time stay in the order of their files.
+    current.sort(key=lambda owned: owned.certificate.places)
     return sorted(current, key=lambda owned: _age(owned.facts, now), reverse=True), older
 
 
@@ -196,8 +198,8 @@ def _worth(owned: Owned, now: datetime) -> tuple[bool, date, int, datetime, date
     )
 
 
-def _age(facts: CertificateFacts, now: datetime) -> tuple[bool, datetime, datetime, str]:
-    return is_valid(facts, now), facts.not_before, facts.not_after, facts.sha256
+def _age(facts: CertificateFacts, now: datetime) -> tuple[bool, datetime, datetime]:
+    return is_valid(facts, now), facts.not_before, facts.not_after
 
 
 def _faults(owned: Owned) -> int:
@@ -224,7 +226,7 @@ def _older(owned: Owned, newer: Owned) -> LeftOut:
 def _problem(owned: Owned, authority: CertificateFacts, authority_name: str) -> LeftOut | None:
     """Why a certificate cannot become an entry, or None."""
     files, names = paths_of(owned.certificate), common_names(owned.facts)
-    said = ", ".join(repr(name) for name in names) or "none"
+    said = ", ".join(f"'{name}'" for name in names) or "none"
     if declare_leaf(owned.facts, owned.kind, key_held=owned.held) is None:
         if owned.kind is EndEntityKind.BROKER:
             return LeftOut(

@@ -43,6 +43,7 @@ class FindingCode(enum.StrEnum):
     SHARED_HOST = "shared-host"
     REVOKED_FOLDER = "revoked-folder"
     NOT_AS_DECLARED = "not-as-declared"
+    NOT_KEPT = "not-kept"
 
 
 @enum.unique

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from edgecerts.adoption import refusals
 from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.material import FoundKey, Place
+from edgecerts.manifest.model import EndEntityKind
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import key_type_name
 from edgecerts.pki.weak_keys import find_flaws, too_short
@@ -14,6 +15,9 @@ from edgecerts.pki.weak_keys import find_flaws, too_short
 CA = "ca"
 """The address of the authority."""
 
+_BROKER = f"{EndEntityKind.BROKER}/"
+_SHARED_BY_CLIENTS = "devices that share it are one user to a broker, and cannot be locked out one by one"
+_SHARED_BY_BROKERS = "whoever has one of the copies can pretend to be this broker; give each broker a key of its own"
 _MOST_NAMED = 3
 _REFUSED_TYPES = {KeyType.ED25519.value: refusals.ED25519, "ec-secp256k1": refusals.SECP256K1}
 
@@ -73,14 +77,14 @@ def find_keeping_faults(
             hint="who may have read it can pretend to be its owner until the certificate ends",
         )
     if address != CA:
-        yield from _find_sharing(key, certificate_places)
+        yield from _find_sharing(key, certificate_places, address=address)
     elif key is not None and len(_folders(key.places)) > 1:
         message = f"its private key lies in {name_some(_folders(key.places))}"
         hint = "whoever has one of the copies can certify anybody; keep those that you know of"
         yield Finding(code=FindingCode.SHARED_KEY, message=message, outcome=Outcome.STAYS, hint=hint)
 
 
-def _find_sharing(key: FoundKey | None, certificate_places: Sequence[Place]) -> Iterator[Finding]:
+def _find_sharing(key: FoundKey | None, certificate_places: Sequence[Place], *, address: str) -> Iterator[Finding]:
     """One certificate in the folders of several devices. Where the key was found, it alone counts: certificates are
     copied for many reasons.
     """
@@ -91,7 +95,7 @@ def _find_sharing(key: FoundKey | None, certificate_places: Sequence[Place]) -> 
             code=FindingCode.SHARED_CERTIFICATE,
             message=f"the same {what} lies in {len(folders)} folders: {name_some(folders)}",
             outcome=Outcome.STAYS,
-            hint="devices that share it are one user to a broker, and cannot be locked out one by one",
+            hint=_SHARED_BY_BROKERS if address.startswith(_BROKER) else _SHARED_BY_CLIENTS,
         )
 
 

@@ -21,7 +21,17 @@ from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import Action, Change, KeySource, Plan, Reason, ReasonCode
 
+_APPLY = "edgecerts apply"
 _MADE_AGAIN = frozenset({Outcome.UPDATED, Outcome.REKEYED})
+_NO_CAUSES = frozenset(
+    {
+        *(FindingCode.SHORT_SERIAL, FindingCode.DUPLICATE_SERIAL, FindingCode.NOT_KEPT, FindingCode.NOT_YET_VALID),
+        *(FindingCode.NO_KEY_USAGE, FindingCode.CONSTRAINTS_NOT_CRITICAL, FindingCode.NO_SUBJECT_KEY_ID),
+        FindingCode.NAME_CONSTRAINTS,
+    }
+)
+"""What goes with an old certificate, and for which none is made again."""
+
 _NEW_KEYS = frozenset({KeySource.NEW_KEY, KeySource.REQUEST})
 _ABSENT: Observed[KeyFacts] = Observed(state=State.ABSENT)
 
@@ -41,12 +51,13 @@ class _Fate:
     hint: str | None = None
 
 
-def keep_promises(adoption: Adoption, graph: Graph) -> Adoption:
+def keep_promises(adoption: Adoption, graph: Graph, *, flags: str = "") -> Adoption:
     """The same adoption, whose findings say what the first `apply` does.
 
     Args:
         adoption: with an authority; each finding has the outcome that it has where its certificate is made again.
         graph: of the manifest that is written.
+        flags: what every command needs to find the manifest and the output folder; a hint is run as it is printed.
     """
     plan = make_plan(graph, expected_inventory(adoption, graph), now=adoption.created_at, manifest="")
     fates = {identity.address: _find_fate(identity, plan) for identity in graph.identities}
@@ -54,9 +65,9 @@ def keep_promises(adoption: Adoption, graph: Graph) -> Adoption:
     assert authority is not None  # noqa: S101 (without one there is no graph)
     return replace(
         adoption,
-        authority=replace(authority, findings=_settle(authority.findings, fates["ca"])),
+        authority=replace(authority, findings=_settle(authority.findings, fates["ca"], flags)),
         entries=tuple(
-            replace(entry, findings=_settle(entry.findings, fates[entry.address])) for entry in adoption.entries
+            replace(entry, findings=_settle(entry.findings, fates[entry.address], flags)) for entry in adoption.entries
         ),
     )
 
@@ -148,7 +159,7 @@ def _outcome(change: Change) -> Outcome:
     return Outcome.REKEYED if new_key else Outcome.UPDATED
 
 
-def _settle(findings: Iterable[Finding], fate: _Fate) -> tuple[Finding, ...]:
+def _settle(findings: Iterable[Finding], fate: _Fate, flags: str) -> tuple[Finding, ...]:
     codes = {reason.code for reason in fate.reasons}
     # An authority that is renewed first ends later.
     kept = [
@@ -156,15 +167,20 @@ def _settle(findings: Iterable[Finding], fate: _Fate) -> tuple[Finding, ...]:
         for finding in findings
         if finding.code is not FindingCode.OUTLIVES_CA or ReasonCode.OUTLIVES_ISSUER in codes
     ]
-    if fate.reasons and not any(finding.outcome in _MADE_AGAIN for finding in kept):
+    if fate.reasons and not any(_is_cause(finding) for finding in kept):
         message = f"a manifest cannot say what it is: {'; '.join(map(_describe, fate.reasons))}"
         kept.append(Finding(code=FindingCode.NOT_AS_DECLARED, message=message, outcome=Outcome.UPDATED))
     settled, hint = [], fate.hint
     for finding in kept:
-        settled.append(_settle_one(finding, fate, hint))
+        one = _settle_one(finding, fate, hint)
+        settled.append(replace(one, hint=one.hint.replace(_APPLY, f"{_APPLY}{flags}")) if one.hint else one)
         # Once is enough: what blocks one blocks them all.
         hint = None if settled[-1].outcome in (Outcome.BLOCKED, Outcome.WAITING) else hint
     return tuple(settled)
+
+
+def _is_cause(finding: Finding) -> bool:
+    return finding.outcome in _MADE_AGAIN and finding.code not in _NO_CAUSES
 
 
 def _settle_one(finding: Finding, fate: _Fate, hint: str | None) -> Finding:

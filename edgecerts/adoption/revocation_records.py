@@ -9,7 +9,7 @@ from cryptography import x509
 from edgecerts.adoption.material import RevokedSerial
 
 _LINE = re.compile(
-    r"(?P<state>[VRE])\t(?P<end>[0-9]{12,14}Z)\t(?P<revoked>[^\t]*)\t(?P<serial>[0-9A-Fa-f]{1,40})\t[^\t]*\t[^\t]*"
+    r"(?P<state>[VRE])\t(?P<end>[0-9]{12,14}Z)\t(?P<revoked>[^\t]*)\t(?P<serial>[0-9A-Fa-f]{1,40})\t[^\t]*\t.*"
 )
 _BEGINS = re.compile(rb"\A[VRE]\t[0-9]{12,14}Z\t")
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -61,10 +61,10 @@ def read_index(data: bytes) -> tuple[dict[int, datetime], tuple[RevokedSerial, .
     """
     issued: dict[int, datetime] = {}
     revoked = []
-    for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(data.decode("utf-8", errors="replace").split("\n"), start=1):
         if not line.strip():
             continue
-        match = _LINE.fullmatch(line)
+        match = _LINE.fullmatch(line.rstrip("\r"))
         if match is None:
             raise IndexDamagedError(number)
         try:

@@ -1,6 +1,6 @@
 """Which of the certificates that an authority issued it has revoked: whoever holds them is not taken over."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -66,6 +66,9 @@ def find_revocations(material: Material, chosen: FoundAuthority) -> Revocations:
         said.setdefault(entry.serial_number, []).append((entry, path))
     listed = [(found, _entry_of(found, said)) for found in chosen.issued]
     hit = [(found, entry) for found, entry in listed if entry is not None]
+    subjects: dict[int, list[str]] = {}
+    for found, _ in hit:
+        subjects.setdefault(found.facts.serial_number, []).append(_subject(found))
     stolen = {found.facts.spki_sha256: entry for found, entry in hit if _COMPROMISE in (e.reason for e, _ in entry)}
     others = [
         (found, stolen[found.facts.spki_sha256])
@@ -73,7 +76,7 @@ def find_revocations(material: Material, chosen: FoundAuthority) -> Revocations:
         if entry is None and found.facts.spki_sha256 in stolen
     ]
     return Revocations(
-        revoked=tuple(_merge(number, said[number], hit) for number in sorted(said)),
+        revoked=tuple(_merge(said[number], subjects.get(number, ())) for number in sorted(said)),
         left_out=(
             *(_leave_out(found, entry) for found, entry in hit),
             *(_leave_out_key(found, entry) for found, entry in others),
@@ -143,17 +146,13 @@ def _entry_of(
     return entries or None
 
 
-def _merge(
-    number: int,
-    entries: list[tuple[RevokedSerial, str]],
-    hit: list[tuple[FoundCertificate, list[tuple[RevokedSerial, str]]]],
-) -> RevokedCertificate:
+def _merge(entries: list[tuple[RevokedSerial, str]], subjects: Sequence[str]) -> RevokedCertificate:
     # The first that has a reason says most.
     best = next((entry for entry, _ in entries if entry.reason is not None), entries[0][0])
     return RevokedCertificate(
         serial=best,
         said_by=tuple(dict.fromkeys(path for _, path in entries)),
-        subjects=tuple(_subject(found) for found, _ in hit if found.facts.serial_number == number),
+        subjects=tuple(subjects),
     )
 
 

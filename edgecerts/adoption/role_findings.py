@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from edgecerts.adoption.entries import Owned, hosts_of
 from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.key_findings import name_some
-from edgecerts.adoption.roles import Evidence
+from edgecerts.adoption.roles import Evidence, serves_all
 from edgecerts.manifest.model import EndEntityKind
 
 _WHY = {
@@ -20,7 +20,7 @@ _REVOKED = "revoked"
 def find_uncertainty(found: Owned) -> Finding:
     """That a certificate does not say what it is."""
     other = EndEntityKind.CLIENT if found.kind is EndEntityKind.BROKER else EndEntityKind.BROKER
-    both = "; it may go on serving as both" if found.facts.usages is None else ""
+    both = "; it may go on serving as both" if serves_all(found.facts) else ""
     name = shlex.quote(found.name or found.certificate.places[0].path)
     return Finding(
         code=FindingCode.UNCERTAIN_ROLE,

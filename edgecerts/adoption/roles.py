@@ -42,6 +42,11 @@ class Evidence(enum.StrEnum):
         return self in (Evidence.TOLD, Evidence.USAGE, Evidence.NAMES_AND_FILES)
 
 
+def serves_all(facts: CertificateFacts) -> bool:
+    """Whether a certificate may be used for everything (RFC 5280 §4.2.1.12)."""
+    return facts.usages is None or _ANY_USAGE in facts.usages
+
+
 def usage_of(facts: CertificateFacts) -> EndEntityKind | None:
     """The one role that a certificate's extended key usage allows; None where it allows both, or is silent."""
     usages = facts.usages or frozenset()

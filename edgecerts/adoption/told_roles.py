@@ -28,6 +28,8 @@ class ToldRoles:
         Raises:
             UsageError: both are told.
         """
+        if not self.brokers and not self.clients:
+            return None
         by_name = self._roles(found, pattern=False)
         by_pattern = self._roles(found, pattern=True) if not by_name and usage_of(found.facts) is None else []
         roles = by_name or by_pattern

@@ -3,6 +3,7 @@
 import getpass
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,13 @@ class Places:
     output: Path
     named_output: str | None
 
+    @property
+    def flags(self) -> str:
+        """What every later command needs to find them, with a space before it."""
+        named = ["-f", str(self.manifest)] if self.manifest != Path("pki.yaml") else []
+        named += ["--output", str(self.output)] if self.named_output is None else []
+        return f" {shlex.join(named)}" if named else ""
+
 
 def import_folder(
     source: Path,
@@ -91,7 +99,8 @@ def import_folder(
     material = unlock(material, _fetch(references, places, console) if material.locked else ())
     if console.can_ask:
         material = _ask(material, console)
-    adoption = build_adoption(material, source=str(source), now=now, wanted=authority, told=told)
+    again = shlex.join(("edgecerts", "import", str(source), *(f"--password={text}" for text in passwords)))
+    adoption = build_adoption(material, source=str(source), now=now, wanted=authority, told=told, again=again)
     written = None
     if adoption.authority is not None:
         given = _prepare(adoption, places)
@@ -114,7 +123,7 @@ def _prepare(adoption: Adoption, places: Places) -> TakeOver:
     has_schema = (places.manifest.parent / SCHEMA_NAME).is_file()
     text = render_manifest(adoption, output=places.named_output, has_schema=has_schema)
     graph = build_graph(parse_manifest(text.encode("utf-8"), source=str(places.manifest)))
-    adoption = keep_promises(adoption, graph)
+    adoption = keep_promises(adoption, graph, flags=places.flags)
     return TakeOver(
         adoption=adoption,
         graph=graph,
@@ -144,7 +153,7 @@ def _write(given: TakeOver, places: Places, *, withheld: str | None, dry_run: bo
         output=str(places.output),
         files=len(files),
         beside=tuple(str(places.manifest.parent / path) for path in beside),
-        needs_output=places.named_output is None,
+        flags=places.flags,
         dry_run=dry_run or withheld is not None,
         withheld=withheld,
         withheld_hint=_open_them(adoption.unopened) if withheld is not None else None,

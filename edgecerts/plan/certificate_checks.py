@@ -136,7 +136,8 @@ def check_usages(given: CheckInput) -> Iterator[Reason]:
     wanted = frozenset(usage.value for usage in given.artifact.spec.usages)
     fits = _permits(found, wanted)
     if given.artifact.usages_declared:
-        fits = found == wanted or (found is None and wanted == _ALL_USAGES)
+        serves_all = found is None or _ANY_USAGE in found
+        fits = found == wanted or (serves_all and wanted == _ALL_USAGES)
     if not fits:
         yield Reason(
             code=ReasonCode.USAGE_CHANGED,

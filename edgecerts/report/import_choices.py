@@ -7,6 +7,7 @@ from edgecerts.adoption.findings import FindingCode
 from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.model import AdoptedEntry, Adoption
 from edgecerts.adoption.revoked import RevokedCertificate
+from edgecerts.adoption.roles import serves_all
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.report.change_lines import hint_lines
 from edgecerts.report.printable import printable
@@ -39,11 +40,15 @@ def uncertain_lines(adoption: Adoption, style: Style) -> Iterator[str]:
         if (entries := [entry for entry in unsure if entry.kind is kind])
     ]
     text = f"uncertain-role: {what} not say whether a broker or a client has it; {'; '.join(taken)}"
+    if any(serves_all(entry.certificate.facts) for entry in unsure):
+        text += "; new ones may serve as both, as the old ones do"
     first, *rest = style.wrap(printable(text), indent=_INDENT, hanging=_INDENT * 2)
     yield f"!{first[1:]}"
     yield from rest
     flags = " ".join(f"--{entry.kind} {shlex.quote(_name(entry))}" for entry in unsure[:2])
-    yield from hint_lines(f"say what they are, one by one or by a pattern: edgecerts import {flags}", style)
+    yield from hint_lines(
+        f"say what they are, one by one or by a pattern: edgecerts import {shlex.quote(adoption.source)} {flags}", style
+    )
     yield ""
 
 

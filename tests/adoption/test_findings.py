@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from edgecerts.pki.private_keys import PrivateKey
 from tests.adoption.sources import (
@@ -32,6 +32,12 @@ OTHER = x509.DNSName("other.plant.example")
 DIRECTORY = x509.DirectoryName(name_of((NameOID.COMMON_NAME, "x")))
 PRINCIPAL = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x01x")
 REGISTERED = x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4"))
+LIST = x509.CRLDistributionPoints(
+    [x509.DistributionPoint([x509.UniformResourceIdentifier("http://pki.example/crl")], None, None, None)]
+)
+RESPONDER = x509.AuthorityInformationAccess(
+    [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier("http://pki.example"))]
+)
 SERVED = (SERVER,)
 SIGNS_ALL = frozenset({"digital_signature", "key_cert_sign"})
 
@@ -78,14 +84,16 @@ BROKERS: dict[str, tuple[x509.Name | str, Profile, list[str]]] = {
     "made-together": ("broker.plant.example", of(days=3651), []),
     "short-serial": ("broker.plant.example", of(serial=7), ["short-serial"]),
     "both-usages": ("broker.plant.example", of(usages=(SERVER, CLIENT)), []),
-    "more-usages": ("broker.plant.example", of(usages=(SERVER, ExtendedKeyUsageOID.CODE_SIGNING)), []),
+    "more-usages": ("broker.plant.example", of(usages=(SERVER, ExtendedKeyUsageOID.CODE_SIGNING)), ["not-kept"]),
+    "revocation-list": ("broker.plant.example", of(others=(LIST,)), ["not-kept"]),
+    "ocsp": ("broker.plant.example", of(others=(RESPONDER,), key_id=None), ["no-authority-key-id", "not-kept"]),
     "hours": ("broker.plant.example", of(begins=NOW - timedelta(hours=1), days=0.5), []),
     "years": ("broker.plant.example", of(days=825.3), []),
 }  # fmt: skip
 """By name: who it is, how it is made, and what is wrong with it."""
 
 
-STAY = {"directory", "user-principal", "registered", "both", "early", "short-serial"}
+STAY = {"more-usages", "revocation-list", "directory", "user-principal", "registered", "both", "early", "short-serial"}
 """Those of them in which nothing is changed."""
 
 
@@ -162,7 +170,7 @@ def test_what_openssl_makes_without_extensions_is_updated(
     openssl(source, "x509", "-req", "-in", "s.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "1", "-sha1",
             "-days", str(day + 1), "-out", "s.pem")  # fmt: skip
     project.now = begins(source / "ca.pem") + timedelta(hours=1)
-    document = take_over(project, source)
+    document = take_over(project, source, "--broker", "10.3.0.11")
     (entry,) = document["entries"]
     codes = ["x509-v1", "address-in-common-name", "weak-signature"]
     codes += [*(["outlives-ca"] if day > 825 else []), "short-serial"]

@@ -203,3 +203,45 @@ def test_what_is_expected_is_what_a_scan_finds(
     adoption = build_adoption(read_material(read_source(source)), source=str(source), now=NOW, wanted="Plant CA")
     expected = expected_inventory(adoption, graph)
     assert seen(expected) == seen(scan(graph, project.output, manifest_folder=project.folder))
+
+
+def test_an_authority_whose_name_no_manifest_can_have_is_listed_with_what_is_wrong(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = issue("Plant CA ", CA)
+    leaf = issue("broker.plant.example", of(), by=root)
+    source = write(tmp_path_factory.mktemp("source"), folder(root, leaf, ()))
+    result = project.run("import", str(source))
+    assert result.code == 1
+    out = " ".join(result.out.split())
+    assert "its common name begins or ends with a space, so that no manifest can declare it" in out
+    assert "edgecerts init" in out
+    assert "--ca" not in out
+    assert "name the folder that has the authority's own certificate" in out
+
+
+def test_a_folder_below_intermediates_does_not_look_like_a_success(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = issue("Plant CA", CA)
+    between = issue("Between", CA, by=root)
+    leaf = issue("broker.plant.example", of(), by=between)
+    files = folder(root, leaf, ()) | {"between.pem": between.pem}
+    result = project.run("import", str(write(tmp_path_factory.mktemp("source"), files)), "--dry-run")
+    assert " ".join(result.out.split()).startswith("Nothing but an authority can be taken over from ")
+    assert "have to trust that one, and not the intermediate alone" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize(("usage", "words"), [(SERVER, "pretend to be this broker"), (CLIENT, "one user to a broker")])
+def test_copies_of_a_key_are_judged_by_whose_it_is(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, usage: x509.ObjectIdentifier, words: str
+) -> None:
+    root = issue("Plant CA", CA)
+    leaf = issue("a.plant.example", of(usages=(usage,)), by=root)
+    files = {"ca.pem": root.pem, "ca.key": root.key_pem()}
+    files |= {
+        f"{n}/{name}": content for n in "ab" for name, content in {"x.pem": leaf.pem, "x.key": leaf.key_pem()}.items()
+    }
+    document = check(project, files, tmp_path_factory.mktemp("source"))
+    (hint,) = [f["hint"] for f in document["entries"][0]["findings"] if f["code"] == "shared-certificate"]
+    assert words in hint

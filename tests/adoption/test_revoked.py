@@ -1,7 +1,7 @@
 """Whoever an authority has revoked is not taken over, and so never gets another certificate by accident."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from edgecerts.adoption.revocation_records import IndexDamagedError, read_index
 from tests.adoption.sources import CA, CLIENT, Issued, Profile, begins, issue, write
 from tests.adoption.test_matching import codes, found_codes, planned, take_over
 from tests.adoption.test_other_tools import make_with_easyrsa, run
@@ -174,3 +175,32 @@ def test_whom_easy_rsa_revoked_is_left_out(project: Project, source: Path) -> No
     assert any("private" in path for path in revoked[0]["files"])
     plan = json.loads(project.run("plan", "--format", "json").out)
     assert not any("MyEACM" in change["address"] for change in plan["changes"])
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("261120120000Z", None),
+        ("20261120120000Z,keyCompromise", "key-compromise"),
+        ("261120120000Z,keyTime,20261101000000Z", "key-compromise"),
+        ("261120120000Z,CACompromise", "ca-compromise"),
+        ("261120120000Z,holdInstruction,1.2.3", "certificate-hold"),
+    ],
+)
+def test_every_line_of_an_index_is_read(said: str, reason: str | None) -> None:
+    lines = (
+        "V\t290225203130Z\t\t0A\tunknown\t/CN=x\u2028y\r\n"
+        f"R\t490225203130Z\t{said}\tfF\tunknown\t/CN=z\r\n\n"
+        "E\t010225203130Z\t\t01\tx\t/\n"
+    )
+    issued, (revoked,) = read_index(lines.encode())
+    assert {serial: end.year for serial, end in issued.items()} == {10: 2029, 255: 2049, 1: 2001}
+    assert (revoked.serial_number, revoked.at, revoked.reason) == (255, datetime(2026, 11, 20, 12, tzinfo=UTC), reason)
+
+
+@pytest.mark.parametrize(
+    "line", ["R\t290225203130Z\t1\t0A\tx\t/", "V\t299925203130Z\t\t0A\tx\t/", "V\t290225203130Z\t\tg\tx\t/"]
+)
+def test_a_line_of_an_index_that_is_wrong_is_an_error(line: str) -> None:
+    with pytest.raises(IndexDamagedError, match="line 2 cannot be read"):
+        read_index(f"\n{line}\n".encode())

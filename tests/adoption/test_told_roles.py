@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, issue, write
 from tests.adoption.test_matching import found_codes, planned, take_over
@@ -102,7 +103,7 @@ def test_what_may_be_either_goes_on_serving_as_both(project: Project, source: Pa
         source,
         authority,
         x=issue("10.3.0.11", SILENT_BROKER, by=authority),
-        y=issue("unit", Profile(), by=authority),
+        y=issue("unit", Profile(usages=(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)), by=authority),
         server=issue("10.3.0.12", Profile(alt_names=(x509.IPAddress(ip_address("10.3.0.12")),)), by=authority),
     )
     document = take_over(project, source)

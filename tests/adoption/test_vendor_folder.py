@@ -33,7 +33,7 @@ def imported(project: Project, vendor: Path, monkeypatch: pytest.MonkeyPatch) ->
     project.now = begins(vendor / "ca.pem") + timedelta(hours=1)
     monkeypatch.setenv("OLD_PASSWORD", VENDOR_PASSWORD)
     before = snapshot(vendor)
-    result = project.run("import", str(vendor), "--password", "env:OLD_PASSWORD")
+    result = project.run("import", str(vendor), "--password", "env:OLD_PASSWORD", "--client", "MyEACM")
     assert result.code == 0, result.out + result.err
     assert snapshot(vendor) == before
     assert VENDOR_PASSWORD not in result.out + result.err + project.manifest.read_text()
