@@ -17,6 +17,7 @@ from edgecerts.adoption.source_files import read_source
 from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.observed import scan
+from edgecerts.observed.folder_reader import NotReadableError, OpenFolder
 from edgecerts.observed.inventory import Inventory
 from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, issue, name_of, write
 from tests.conftest import NOW, Project
@@ -245,3 +246,27 @@ def test_copies_of_a_key_are_judged_by_whose_it_is(
     document = check(project, files, tmp_path_factory.mktemp("source"))
     (hint,) = [f["hint"] for f in document["entries"][0]["findings"] if f["code"] == "shared-certificate"]
     assert words in hint
+
+
+def test_a_file_that_may_not_be_read_may_be_the_key(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = issue("Plant CA", CA)
+    leaf = issue("broker.plant.example", of(), by=root)
+    source = write(tmp_path_factory.mktemp("source"), folder(root, leaf, ()))
+    read = OpenFolder.read
+
+    def deny(self: OpenFolder, name: str, **words: Any) -> Any:
+        if name == "ca.key" and self.id == (source.stat().st_dev, source.stat().st_ino):
+            raise NotReadableError("this user may not read it", denied=True)
+        return read(self, name, **words)
+
+    monkeypatch.setattr(OpenFolder, "read", deny)
+    result = project.run("import", str(source))
+    assert result.code == 1
+    assert "nothing was written: the private key of ca was not found, and may be ca.key, which is not readable" in (
+        result.err
+    )
+    assert "let this user read it" in result.err
+    assert not project.manifest.exists()
+    assert project.run("import", str(source), "--without-locked-keys").code == 0
