@@ -29,20 +29,22 @@ from edgecerts.adoption.role_findings import find_revoked_folder, find_shared_ho
 from edgecerts.adoption.roles import serves_all
 from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.trust import find_other_trust, leave_out_others
+from edgecerts.adoption.unopened import find_unopened
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.manifest.rules import fold_name
 from edgecerts.pki.profiles import END_ENTITY_VALIDITY, Usage
 
 _NOTHING_TOLD = ToldRoles()
 
-_OF_THE_CERTIFICATE = frozenset(
-    {FindingCode.SHORT_SERIAL, FindingCode.DUPLICATE_SERIAL, FindingCode.AUTHORITY_SERIAL, FindingCode.ENDS_SOON}
-)
-"""What goes with the old certificate, whatever it is replaced for."""
-
 
 def build_adoption(
-    material: Material, *, source: str, now: datetime, wanted: str | None, told: ToldRoles = _NOTHING_TOLD
+    material: Material,
+    *,
+    source: str,
+    now: datetime,
+    wanted: str | None,
+    told: ToldRoles = _NOTHING_TOLD,
+    again: str = "edgecerts import FOLDER",
 ) -> Adoption:
     """Decides what is taken over, and under which names.
 
@@ -52,13 +54,14 @@ def build_adoption(
         now: in UTC.
         wanted: the authority that was asked for, or None.
         told: which certificates are a broker's or a client's, as far as somebody says so.
+        again: the command that reads this folder, for hints.
 
     Raises:
         UsageError: there is no such authority, or no certificate of a name that was told.
     """
     lineages = find_lineages(material, now)
     chosen = choose_authority(lineages, now, wanted=wanted)
-    others = tuple(leave_out_others(lineages, chosen, now))
+    others = (*leave_out_others(lineages, chosen, now, again=again), *leave_out_rest(material))
     if chosen is None:
         return _adopt_nothing(material, others, source, now)
     told.check(chosen.issued)
@@ -76,8 +79,9 @@ def build_adoption(
     leaves = [_declare(found) for found in owned]
     root = declare_authority(chosen, tuple(other.file for other in trusted if other.active))
     defaults = find_defaults(root, leaves)
-    authority = _adopt_authority(chosen, root, defaults, now)
-    clerk = _Clerk(chosen=chosen, authority=authority, defaults=defaults, owned=owned, now=now)
+    unopened = find_unopened(material)
+    authority = _adopt_authority(chosen, root, defaults, str(unopened), now)
+    clerk = _Clerk(chosen=chosen, defaults=defaults, owned=owned, unopened=str(unopened), now=now)
     entries = [clerk.enter(found, leaf) for found, leaf in zip(owned, leaves, strict=True)]
     return Adoption(
         source=source,
@@ -87,16 +91,15 @@ def build_adoption(
         defaults=defaults,
         entries=tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name.casefold()))),
         trusted=trusted,
-        left_out=with_their_keys(
-            (*revocations.left_out, *left_out, *others, *leave_out_rest(material)), material, taken
-        ),
+        left_out=with_their_keys((*revocations.left_out, *left_out, *others), material, taken),
         rivals=find_rivals(lineages, chosen, now),
         revoked=revocations.revoked,
+        unopened=unopened,
     )
 
 
 def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, now: datetime) -> Adoption:
-    left_out = (*others, *list_unused(material), *leave_out_rest(material))
+    left_out = (*others, *list_unused(material))
     return Adoption(
         source=source,
         created_at=now,
@@ -117,7 +120,9 @@ def _declare(found: Owned) -> Declared:
     return replace(declared, usages=tuple(Usage))
 
 
-def _adopt_authority(chosen: FoundAuthority, declared: Declared, defaults: Declared, now: datetime) -> AdoptedAuthority:
+def _adopt_authority(
+    chosen: FoundAuthority, declared: Declared, defaults: Declared, unopened: str, now: datetime
+) -> AdoptedAuthority:
     facts, key = chosen.facts, chosen.key
     validity = lifetime_of(defaults.lifetime) or END_ENTITY_VALIDITY
     renewal = declare_renewal(facts, end_entity_validity=validity, now=now)
@@ -125,7 +130,7 @@ def _adopt_authority(chosen: FoundAuthority, declared: Declared, defaults: Decla
     findings = (
         *find_authority_faults(facts, is_due=facts.not_after - window <= now, now=now),
         *find_key_faults(facts.certificate.public_key(), address=CA),
-        *find_keeping_faults(key, chosen.certificate.places, address=CA),
+        *find_keeping_faults(key, chosen.certificate.places, address=CA, unopened=unopened),
     )
     return AdoptedAuthority(
         found=chosen,
@@ -141,17 +146,15 @@ class _Clerk:
         self,
         *,
         chosen: FoundAuthority,
-        authority: AdoptedAuthority,
         defaults: Declared,
         owned: Sequence[Owned],
+        unopened: str,
         now: datetime,
     ) -> None:
         own_name = fold_name(chosen.common_name or "")
         self._chosen = chosen
-        self._renewed = chosen.key is not None and any(
-            finding.outcome is Outcome.UPDATED for finding in authority.findings
-        )
         self._defaults = defaults
+        self._unopened = unopened
         self._now = now
         self._names = EntryNames({fold_name(found.name) for found in owned if found.name is not None} | {own_name})
         self._shared = shared_names(owned)
@@ -186,7 +189,7 @@ class _Clerk:
                 shared_common_name=shared,
                 password=opened_by.source if opened_by is not None else None,
             ),
-            findings=_with_update(tuple(self._find_faults(found, f"{found.kind}/{name}", shared=shared))),
+            findings=tuple(self._find_faults(found, f"{found.kind}/{name}", shared=shared)),
         )
 
     def _find_faults(self, found: Owned, address: str, *, shared: bool) -> Iterator[Finding]:
@@ -196,17 +199,18 @@ class _Clerk:
                 facts=facts,
                 kind=found.kind,
                 authority=self._chosen.facts,
-                authority_renewed=self._renewed,
                 same_serial=facts.serial_number in self._serials,
                 now=self._now,
             )
         )
         lost = undeclarable_alt_names(facts, found.kind)
         if lost:
-            message = f"no manifest can ask for these alternative names: {name_some(lost)}"
+            message = (
+                f"no manifest can ask for these alternative names, and a new certificate lacks them: {name_some(lost)}"
+            )
             yield Finding(code=FindingCode.NAME_NOT_DECLARABLE, message=message, outcome=Outcome.UPDATED)
         yield from find_key_faults(facts.certificate.public_key(), address=address)
-        yield from find_keeping_faults(found.key, found.certificate.places, address=address)
+        yield from find_keeping_faults(found.key, found.certificate.places, address=address, unopened=self._unopened)
         yield from self._find_sharing(found, shared=shared)
         yield from find_revoked_folder(found)
         if not found.evidence.is_certain:
@@ -228,13 +232,3 @@ class _Clerk:
                 hint="remove the entries that are not in use any more",
             )
         yield from find_shared_hosts(found, self._hosts)
-
-
-def _with_update(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """A certificate that is made again anyway loses what is wrong with it alone."""
-    if not any(finding.outcome in (Outcome.UPDATED, Outcome.REKEYED) for finding in findings):
-        return findings
-    return tuple(
-        replace(finding, outcome=Outcome.UPDATED, hint=None) if finding.code in _OF_THE_CERTIFICATE else finding
-        for finding in findings
-    )

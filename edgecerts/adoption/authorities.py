@@ -214,11 +214,19 @@ def _rank(authority: FoundAuthority, now: datetime) -> tuple[bool, bool, bool, b
     )
 
 
+def _has_fingerprint(authority: FoundAuthority, digits: str) -> bool:
+    """Whether these digits begin the SHA-256 of its key, or of one of its certificates."""
+    certificates = (authority.certificate, *authority.older)
+    digests = (authority.facts.spki_sha256, *(found.facts.sha256 for found in certificates))
+    return any(digest.startswith(digits) for digest in digests)
+
+
 def _find_wanted(authorities: list[FoundAuthority], wanted: str) -> FoundAuthority:
-    digits = wanted.lower().removeprefix("sha256:").replace(":", "")
+    # As the manifest pins it, or as `openssl x509 -fingerprint -sha256` prints it.
+    digits = wanted.rpartition("=")[2].strip().lower().removeprefix("sha256:").replace(":", "")
     found = [authority for authority in authorities if authority.common_name == wanted]
     if not found and len(digits) >= _LEAST_DIGITS:
-        found = [authority for authority in authorities if authority.facts.spki_sha256.startswith(digits)]
+        found = [authority for authority in authorities if _has_fingerprint(authority, digits)]
     if len(found) == 1:
         return found[0]
     names = "; ".join(f"{entry.common_name} (sha256:{entry.facts.spki_sha256[:16]})" for entry in found or authorities)

@@ -226,7 +226,7 @@ def _older(owned: Owned, newer: Owned) -> LeftOut:
 def _problem(owned: Owned, authority: CertificateFacts, authority_name: str) -> LeftOut | None:
     """Why a certificate cannot become an entry, or None."""
     files, names = paths_of(owned.certificate), common_names(owned.facts)
-    said = ", ".join(repr(name) for name in names) or "none"
+    said = ", ".join(f"'{name}'" for name in names) or "none"
     if declare_leaf(owned.facts, owned.kind, key_held=owned.held) is None:
         if owned.kind is EndEntityKind.BROKER:
             return LeftOut(

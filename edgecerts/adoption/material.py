@@ -180,6 +180,7 @@ class LeftOut:
         message: what it is and why, in words.
         hint: what can be done about it, or None.
         spki_sha256: of a certificate's public key; its private key is left out with it where nothing else needs that.
+        may_be_key: it could not be read, and may be a private key.
     """
 
     code: LeftOutCode
@@ -187,6 +188,7 @@ class LeftOut:
     message: str
     hint: str | None = None
     spki_sha256: str | None = None
+    may_be_key: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

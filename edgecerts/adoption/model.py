@@ -9,6 +9,7 @@ from edgecerts.adoption.findings import Finding
 from edgecerts.adoption.material import FoundCertificate, FoundKey, FoundRequest, LeftOut
 from edgecerts.adoption.revoked import RevokedCertificate
 from edgecerts.adoption.roles import Evidence
+from edgecerts.adoption.unopened import Unopened
 from edgecerts.manifest.model import EndEntityKind, KeyHeld, PasswordSource
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.profiles import Usage
@@ -103,6 +104,7 @@ class Adoption:
         trusted: other authorities that issued certificates which are still valid, or that devices trust.
         rivals: other authorities that are as good a choice.
         revoked: what the authority has revoked.
+        unopened: files that may hold private keys that were not found.
     """
 
     source: str
@@ -115,6 +117,13 @@ class Adoption:
     left_out: tuple[LeftOut, ...]
     rivals: tuple[FoundAuthority, ...] = ()
     revoked: tuple[RevokedCertificate, ...] = ()
+    unopened: Unopened = field(default_factory=Unopened)
+
+    @property
+    def keyless(self) -> tuple[str, ...]:
+        """The addresses of those whose private key was not found."""
+        authority = ("ca",) if self.authority is not None and self.authority.found.key is None else ()
+        return authority + tuple(entry.address for entry in self.entries if entry.key is None)
 
     @property
     def brokers(self) -> tuple[AdoptedEntry, ...]:

@@ -12,6 +12,9 @@ from edgecerts.adoption.entries import paths_of
 from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.material import FoundCertificate, LeftOut, LeftOutCode
 from edgecerts.adoption.model import OtherTrust
+from edgecerts.adoption.roles import common_names
+from edgecerts.errors import InvalidNameError
+from edgecerts.pki.names import check_subject_value
 from edgecerts.pki.x509_names import name_text
 
 FOLDER = "also-trust"
@@ -21,6 +24,15 @@ _MOST_IN_A_FILE = 8
 """A file with more authorities is a bundle such as systems and browsers have."""
 
 _MOST_IN_A_NAME = 40
+
+_NAMELESS = (
+    "let edgecerts init write a manifest for a new authority, and name this one's certificate under also_trust until"
+    " every device has a certificate of the new one"
+)
+_BELOW_INTERMEDIATE = (
+    "declare it as an entry, and apply makes a new key and certificate, which the manifest's authority signs itself:"
+    " those that connect have to trust that one, and not the intermediate alone"
+)
 
 
 def find_other_trust(lineages: Lineages, chosen: FoundAuthority, now: datetime) -> Iterator[OtherTrust]:
@@ -53,7 +65,9 @@ def find_bundles(authorities: Iterable[FoundAuthority]) -> dict[str, int]:
     return {path: count for path, count in counts.items() if count > _MOST_IN_A_FILE}
 
 
-def leave_out_others(lineages: Lineages, chosen: FoundAuthority | None, now: datetime) -> Iterator[LeftOut]:
+def leave_out_others(
+    lineages: Lineages, chosen: FoundAuthority | None, now: datetime, *, again: str
+) -> Iterator[LeftOut]:
     """Everything that another authority, or nobody known, has signed, and the other authorities themselves."""
     bundles = find_bundles(lineages.authorities)
     yield from _leave_out_bundles(bundles, chosen)
@@ -62,7 +76,7 @@ def leave_out_others(lineages: Lineages, chosen: FoundAuthority | None, now: dat
             for found in other.older:
                 yield _leave_out_older(found, other)
         elif other.has_worked or not _paths_of(other) <= bundles.keys():
-            yield from _leave_out_authority(other, now)
+            yield from _leave_out_authority(other, now, again)
     for found in lineages.intermediates:
         yield LeftOut(
             code=LeftOutCode.INTERMEDIATE,
@@ -96,14 +110,17 @@ def _leave_out_older(found: FoundCertificate, authority: FoundAuthority) -> Left
     )
 
 
-def _leave_out_authority(other: FoundAuthority, now: datetime) -> Iterator[LeftOut]:
+def _leave_out_authority(other: FoundAuthority, now: datetime, again: str) -> Iterator[LeftOut]:
     digest = other.facts.spki_sha256[:16]
-    nameless = "" if other.common_name is not None else "; it has no common name, which a manifest needs"
+    named = other.common_name is not None
+    nameless = "" if named else f"; {_name_problem(other)}, so that no manifest can declare it"
+    folder = _file_name(other, set()).removesuffix(".pem")
+    hint = f"take this one over by a manifest of its own: {again} --ca {digest} -f {folder}/pki.yaml"
     yield LeftOut(
         code=LeftOutCode.OTHER_AUTHORITY,
         files=paths_of(other.certificate),
         message=f"another authority, {_subject(other.certificate)}, {_work_of(other)}{nameless}",
-        hint=f"a manifest has one authority; take this one over by another: edgecerts import --ca {digest} -f FILE",
+        hint=hint if named else _NAMELESS,
         spki_sha256=other.facts.spki_sha256,
     )
     for found in other.older:
@@ -116,6 +133,17 @@ def _leave_out_authority(other: FoundAuthority, now: datetime) -> Iterator[LeftO
             message=f"{_subject(found)}, {state}, until {found.facts.not_after:%Y-%m-%d}; of another authority",
             spki_sha256=found.facts.spki_sha256,
         )
+
+
+def _name_problem(other: FoundAuthority) -> str:
+    names = common_names(other.facts)
+    if len(names) != 1:
+        return "it has no common name" if not names else f"it has {len(names)} common names"
+    try:
+        check_subject_value("common_name", names[0])
+    except InvalidNameError as error:
+        return error.message.replace("`common_name`", "its common name")
+    return "its common name cannot be used"
 
 
 def _work_of(other: FoundAuthority) -> str:
@@ -139,7 +167,7 @@ def _leave_out_orphan(found: FoundCertificate, *, below_intermediate: bool) -> L
             code=LeftOutCode.INTERMEDIATE,
             files=paths_of(found),
             message=f"{_subject(found)}, issued by an intermediate authority, {facts.issuer_text}",
-            hint="declare it as an entry, and apply makes a new key and certificate",
+            hint=_BELOW_INTERMEDIATE,
             spki_sha256=facts.spki_sha256,
         )
     if facts.issuer_der == facts.subject_der:

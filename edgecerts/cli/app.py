@@ -276,6 +276,9 @@ def import_command(
         list[str] | None,
         typer.Option("--client", metavar="NAME", help="A client's certificate, likewise. Both are repeatable."),
     ] = None,
+    without_locked_keys: Annotated[
+        bool, typer.Option("--without-locked-keys", help="Go on where keys that were not found may be locked ones.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and write nothing.")] = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
@@ -293,6 +296,7 @@ def import_command(
         passwords=password or (),
         authority=ca,
         told=ToldRoles(brokers=broker or (), clients=client or ()),
+        without_locked_keys=without_locked_keys,
         dry_run=dry_run,
         as_json=format_ is Format.JSON,
         notice=notice,
