@@ -408,6 +408,7 @@ def test_threat_imported_folder(project: Project, tmp_path_factory: pytest.TempP
     shutil.copy(project.output / "ca/ca.key", secret)
     source = tmp_path_factory.mktemp("source")
     shutil.copy(project.output / "ca/ca.pem", source / "x\x1b[31m\nbrokers: {evil: {common_name: evil.example}}")
+    shutil.copy(next((project.output / "clients").glob("*/client.pem")), source / "device.pem")
     (source / "ca.key").symlink_to(secret)
     os.mkfifo(source / "pipe")
     with (source / "huge").open("wb") as huge:
@@ -418,6 +419,6 @@ def test_threat_imported_folder(project: Project, tmp_path_factory: pytest.TempP
     assert result.code == 0, result.err
     assert not list(target.rglob("*.key"))
     assert "\x1b" not in result.out + project.manifest.read_text()
-    assert project.run("validate").out.endswith("0 brokers and 0 clients.\n")
+    assert project.run("validate").out.endswith("0 brokers and 1 client.\n")
     project.folder = home
     assert project.files() == before
