@@ -5,8 +5,8 @@ because of that. Certificates that are here and older lists help out where the l
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from edgecerts.desired.graph import REVOCATION_LIST, Graph, identity_of
 from edgecerts.manifest.model import Revocation
@@ -88,6 +88,7 @@ class Revocations:
         return {entry.serial_number: entry for facts in lists for entry in facts.entries}
 
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 NOTHING_REVOKED = Revocations()
 
 
@@ -196,7 +197,7 @@ def _as_known(identity: str, facts: CertificateFacts) -> KnownCertificate:
 
 
 def _judge(
-    declared: Iterable[Revocation],
+    declared: tuple[Revocation, ...],
     known: Iterable[KnownCertificate],
     found: Revocations,
     inventory: Inventory,
@@ -206,55 +207,93 @@ def _judge(
     for certificate in known:
         by_identity.setdefault(certificate.identity, []).append(certificate)
     listed = found.listed
-    revoked: dict[int, Revoked] = {}
-    unknown, silent, authority = [], [], []
-    since: dict[str, datetime] = {}
+    judged = _Declared(by_identity=by_identity, known=found.known, listed=listed)
     for entry in declared:
-        if entry.name is not None:
-            if entry.since is not None:
-                since[entry.name] = max(entry.since, since.get(entry.name, entry.since))
-            if entry.name not in by_identity:
-                silent.append(entry)
-            for certificate in by_identity.get(entry.name, ()):
-                if entry.since is None or certificate.issued_at < entry.since:
-                    _add(revoked, certificate.serial_number, entry.reason, certificate)
-        elif entry.serial is not None:
-            certificate_or_none = found.known.get(entry.serial)
-            if certificate_or_none is not None and certificate_or_none.identity == "ca":
-                authority.append(entry)
-            elif certificate_or_none is not None or entry.unknown or entry.serial in listed:
-                _add(revoked, entry.serial, entry.reason, certificate_or_none)
-            else:
-                unknown.append(entry)
+        judged.take(entry)
+    silent, unknown = judged.silent, judged.unknown
     if silent or unknown:
         # What another authority issued is known as well, and is that one's to revoke.
         everywhere, addresses = inventory.serials, {identity_of(entry.address) for entry in inventory.log}
         silent = [entry for entry in silent if entry.name not in addresses]
         unknown = [entry for entry in unknown if entry.serial not in everywhere]
+    revoked = judged.revoked
+    revoked |= {entry.serial_number: entry for entry in _replaced(found, revoked, inventory, issuer)}
+    return replace(
+        found,
+        certificates=revoked,
+        since=judged.since,
+        compromised=frozenset(
+            (*_compromised(revoked, listed, found.known), *_compromised_elsewhere(declared, inventory, issuer))
+        ),
+        unknown=tuple(unknown),
+        silent=tuple(silent),
+        authority=tuple(judged.authority),
+    )
+
+
+@dataclass(kw_only=True, slots=True)
+class _Declared:
+    """What the entries of the manifest come to, in their order.
+
+    Attributes:
+        by_identity, known: the certificates that there are.
+        listed: what older lists have.
+        revoked, since, unknown, silent, authority: as in `Revocations`.
+    """
+
+    by_identity: Mapping[str, list[KnownCertificate]]
+    known: Mapping[int, KnownCertificate]
+    listed: Mapping[int, RevokedEntry]
+    revoked: dict[int, Revoked] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
+    unknown: list[Revocation] = field(default_factory=list)
+    silent: list[Revocation] = field(default_factory=list)
+    authority: list[Revocation] = field(default_factory=list)
+
+    def take(self, entry: Revocation) -> None:
+        """Takes the next entry in."""
+        if entry.name is not None:
+            self._take_name(entry, entry.name)
+        elif entry.serial is not None:
+            self._take_serial(entry, entry.serial)
+
+    def _take_name(self, entry: Revocation, name: str) -> None:
+        if entry.since is not None:
+            self.since[name] = max(entry.since, self.since.get(name, entry.since))
+        if name not in self.by_identity:
+            self.silent.append(entry)
+        for certificate in self.by_identity.get(name, ()):
+            if entry.since is None or certificate.issued_at < entry.since:
+                _add(self.revoked, certificate.serial_number, entry.reason, certificate)
+
+    def _take_serial(self, entry: Revocation, serial: int) -> None:
+        certificate = self.known.get(serial)
+        if certificate is not None and certificate.identity == "ca":
+            self.authority.append(entry)
+        elif certificate is not None or entry.unknown or serial in self.listed:
+            _add(self.revoked, serial, entry.reason, certificate)
+        else:
+            self.unknown.append(entry)
+
+
+def _replaced(
+    found: Revocations, revoked: Mapping[int, Revoked], inventory: Inventory, issuer: IssuerView
+) -> Iterator[Revoked]:
+    """What was revoked because its key was replaced, by the log's lines of what took its place.
+
+    A line stands in the log before anything is published. Where that failed, the old certificate goes on.
+    """
     in_place = _serials_in_place(inventory)
     for line in inventory.log:
         if line.revokes and _is_issuer(line, issuer):
             number = int(line.revokes, 16)
-            # A line stands in the log before anything is published. Where that failed, the old certificate goes on.
             if number not in revoked and number not in in_place and 0 < number <= MOST_SERIAL:
-                revoked[number] = Revoked(
+                yield Revoked(
                     serial_number=number,
                     reason=RevocationReason.SUPERSEDED,
                     at=datetime.fromisoformat(line.issued_at),
                     known=found.known.get(number),
                 )
-    return Revocations(
-        certificates=revoked,
-        known=found.known,
-        previous=found.previous,
-        own=found.own,
-        number=found.number,
-        since=since,
-        compromised=frozenset(_compromised(revoked, listed, found.known)),
-        unknown=tuple(unknown),
-        silent=tuple(silent),
-        authority=tuple(authority),
-    )
 
 
 def _serials_in_place(inventory: Inventory) -> frozenset[int]:
@@ -280,3 +319,22 @@ def _compromised(
     for number, reason in reasons.items():
         if reason is RevocationReason.KEY_COMPROMISE and number in known:
             yield known[number].spki_sha256
+
+
+def _compromised_elsewhere(declared: Iterable[Revocation], inventory: Inventory, issuer: IssuerView) -> Iterator[str]:
+    """The same by what an earlier authority issued: who has a key has it under every authority."""
+    others = [line for line in inventory.log if not _is_issuer(line, issuer)]
+    stolen = [entry for entry in declared if entry.reason is RevocationReason.KEY_COMPROMISE] if others else []
+    names = {entry.name: entry.since for entry in sorted(stolen, key=_reach) if entry.name is not None}
+    serials = {entry.serial for entry in stolen if entry.serial is not None}
+    for line in others:
+        name = identity_of(line.address)
+        since = names.get(name)
+        named = name in names and (since is None or datetime.fromisoformat(line.issued_at) < since)
+        if named or (serials and line.serial_number in serials):
+            yield line.spki_sha256
+
+
+def _reach(entry: Revocation) -> tuple[bool, datetime]:
+    """How much an entry revokes of a name: the later it ends the more, and without an end everything."""
+    return entry.since is None, entry.since or _EARLIEST
