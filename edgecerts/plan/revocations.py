@@ -227,10 +227,12 @@ def _judge(
             else:
                 unknown.append(entry)
     if silent or unknown:
-        # What another authority issued is known as well, and is that one's to revoke.
-        everywhere, addresses = inventory.serials, {identity_of(entry.address) for entry in inventory.log}
+        # What another authority issued is known as well, and is that one's to revoke. The log says so for good; a
+        # strange certificate that lies here is replaced in the same run, and the next one would judge otherwise.
+        addresses = {identity_of(line.address) for line in inventory.log}
+        logged = {line.serial_number for line in inventory.log}
         silent = [entry for entry in silent if entry.name not in addresses]
-        unknown = [entry for entry in unknown if entry.serial not in everywhere]
+        unknown = [entry for entry in unknown if entry.serial not in logged]
     in_place = _serials_in_place(inventory)
     for line in inventory.log:
         if line.revokes and _is_issuer(line, issuer):
