@@ -620,3 +620,18 @@ def test_a_key_file_that_was_revoked_is_not_certified(
     result = settled.run("apply")
     assert (result.code, "revoked" in result.out + result.err) == (1, True)
     assert not (folder / "client.pem").exists()
+
+
+def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project) -> None:
+    """The log knows it, although the certificate was another authority's."""
+    key = (settled.output / "clients/gw-1/client.key").read_bytes()
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled, "--prune")
+    assert settled.run("apply", "--replace", "ca", "--allow", "ca-replaced").code == 0
+    assert entries(settled) == {}
+    folder = settled.output / "clients/gw-9"
+    folder.mkdir(mode=0o700)
+    (folder / "client.key").write_bytes(key)
+    (folder / "client.key").chmod(0o600)
+    declare(settled, "gw-2 gw-3 gw-9", GONE)
+    assert codes(plan(settled)["blocked"]) == ["key-revoked"]

@@ -6,7 +6,7 @@ because of that. Certificates that are here and older lists help out where the l
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from edgecerts.desired.graph import REVOCATION_LIST, Graph, identity_of
 from edgecerts.manifest.model import Revocation
@@ -88,6 +88,7 @@ class Revocations:
         return {entry.serial_number: entry for facts in lists for entry in facts.entries}
 
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 NOTHING_REVOKED = Revocations()
 
 
@@ -202,6 +203,7 @@ def _judge(
     inventory: Inventory,
     issuer: IssuerView,
 ) -> Revocations:
+    declared = tuple(declared)
     by_identity: dict[str, list[KnownCertificate]] = {}
     for certificate in known:
         by_identity.setdefault(certificate.identity, []).append(certificate)
@@ -252,7 +254,9 @@ def _judge(
         own=found.own,
         number=found.number,
         since=since,
-        compromised=frozenset(_compromised(revoked, listed, found.known)),
+        compromised=frozenset(
+            (*_compromised(revoked, listed, found.known), *_compromised_elsewhere(declared, inventory, issuer))
+        ),
         unknown=tuple(unknown),
         silent=tuple(silent),
         authority=tuple(authority),
@@ -282,3 +286,22 @@ def _compromised(
     for number, reason in reasons.items():
         if reason is RevocationReason.KEY_COMPROMISE and number in known:
             yield known[number].spki_sha256
+
+
+def _compromised_elsewhere(declared: Iterable[Revocation], inventory: Inventory, issuer: IssuerView) -> Iterator[str]:
+    """The same by what an earlier authority issued: who has a key has it under every authority."""
+    others = [line for line in inventory.log if not _is_issuer(line, issuer)]
+    stolen = [entry for entry in declared if entry.reason is RevocationReason.KEY_COMPROMISE] if others else []
+    names = {entry.name: entry.since for entry in sorted(stolen, key=_reach) if entry.name is not None}
+    serials = {entry.serial for entry in stolen if entry.serial is not None}
+    for line in others:
+        name = identity_of(line.address)
+        since = names.get(name)
+        named = name in names and (since is None or datetime.fromisoformat(line.issued_at) < since)
+        if named or (serials and line.serial_number in serials):
+            yield line.spki_sha256
+
+
+def _reach(entry: Revocation) -> tuple[bool, datetime]:
+    """How much an entry revokes of a name: the later it ends the more, and without an end everything."""
+    return entry.since is None, entry.since or _EARLIEST
