@@ -229,12 +229,7 @@ def _judge(
             else:
                 unknown.append(entry)
     if silent or unknown:
-        # What another authority issued is known as well, and is that one's to revoke. The log says so for good; a
-        # strange certificate that lies here is replaced in the same run, and the next one would judge otherwise.
-        addresses = {identity_of(line.address) for line in inventory.log}
-        logged = {line.serial_number for line in inventory.log}
-        silent = [entry for entry in silent if entry.name not in addresses]
-        unknown = [entry for entry in unknown if entry.serial not in logged]
+        silent, unknown = _never_logged(silent, inventory), _never_logged(unknown, inventory)
     in_place = _serials_in_place(inventory)
     for line in inventory.log:
         if line.revokes and _is_issuer(line, issuer):
@@ -261,6 +256,19 @@ def _judge(
         silent=tuple(silent),
         authority=tuple(authority),
     )
+
+
+def _never_logged(entries: Iterable[Revocation], inventory: Inventory) -> list[Revocation]:
+    """Entries that no line of the log is about. What another authority issued is known, and is that one's to revoke.
+
+    A strange certificate that lies here does not count: it is replaced in the same run, and the next would judge
+    otherwise.
+    """
+    names = {identity_of(line.address) for line in inventory.log}
+    serials = {line.serial_number for line in inventory.log}
+    return [
+        entry for entry in entries if entry.name not in names and (entry.serial is None or entry.serial not in serials)
+    ]
 
 
 def _serials_in_place(inventory: Inventory) -> frozenset[int]:
