@@ -53,19 +53,21 @@ def find_wanted(
         if declared.serial is not None:
             wanted[declared.serial] = Revoked(serial_number=declared.serial, reason=declared.reason)
     listed = revocations.listed
+    edited = frozenset(_find_edited(revocations, listed))
     entries: dict[int, ListedEntry] = {}
     ended: set[int] = set()
-    for number, revoked in wanted.items():
-        if revoked.has_ended(now):
-            ended.add(number)
-        if not revoked.has_ended(now) or (number in listed and _stays(revocations, number)):
-            entries[number] = ListedEntry(entry=_entry(revoked, listed, now))
     unrevoked: list[RevokedEntry] = []
-    lost: list[RevokedEntry] = []
+    lost = [listed[number] for number in wanted if number in edited]
+    for number, revoked in wanted.items():
+        has_ended = revoked.has_ended(now) and number not in edited
+        if has_ended:
+            ended.add(number)
+        if not has_ended or (number in listed and _stays(revocations, number)):
+            entries[number] = ListedEntry(entry=_entry(revoked, listed, now))
     for number, entry in listed.items():
         if number in wanted:
             continue
-        known = revocations.known.get(number)
+        known = revocations.known.get(number) if number not in edited else None
         if known is not None and known.not_after < now:
             ended.add(number)
             if _stays(revocations, number):
@@ -143,6 +145,17 @@ def _stays(revocations: Revocations, number: int) -> bool:
     known = revocations.known.get(number)
     newest = max((facts.this_update for facts in revocations.previous), default=None)
     return known is not None and newest is not None and newest <= known.not_after
+
+
+def _find_edited(revocations: Revocations, listed: Mapping[int, RevokedEntry]) -> Iterator[int]:
+    """Entries of older lists whose certificates had ended before they were revoked, if the log is right.
+
+    What has ended gets no entry. So somebody changed the line, and an entry that stays does no harm.
+    """
+    for number, entry in listed.items():
+        known = revocations.known.get(number)
+        if known is not None and entry.at > known.not_after:
+            yield number
 
 
 def _pending_entries(replaced: Sequence[Change], now: datetime) -> Iterator[tuple[int, ListedEntry]]:

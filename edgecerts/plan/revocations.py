@@ -212,10 +212,7 @@ def _judge(
         judged.take(entry)
     silent, unknown = judged.silent, judged.unknown
     if silent or unknown:
-        # What another authority issued is known as well, and is that one's to revoke.
-        everywhere, addresses = inventory.serials, {identity_of(entry.address) for entry in inventory.log}
-        silent = [entry for entry in silent if entry.name not in addresses]
-        unknown = [entry for entry in unknown if entry.serial not in everywhere]
+        silent, unknown = _never_logged(silent, inventory), _never_logged(unknown, inventory)
     revoked = judged.revoked
     revoked |= {entry.serial_number: entry for entry in _replaced(found, revoked, inventory, issuer)}
     return replace(
@@ -294,6 +291,19 @@ def _replaced(
                     at=datetime.fromisoformat(line.issued_at),
                     known=found.known.get(number),
                 )
+
+
+def _never_logged(entries: Iterable[Revocation], inventory: Inventory) -> list[Revocation]:
+    """Entries that no line of the log is about. What another authority issued is known, and is that one's to revoke.
+
+    A strange certificate that lies here does not count: it is replaced in the same run, and the next would judge
+    otherwise.
+    """
+    names = {identity_of(line.address) for line in inventory.log}
+    serials = {line.serial_number for line in inventory.log}
+    return [
+        entry for entry in entries if entry.name not in names and (entry.serial is None or entry.serial not in serials)
+    ]
 
 
 def _serials_in_place(inventory: Inventory) -> frozenset[int]:
