@@ -56,6 +56,7 @@ START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 PASSWORDS = {"CA_PASSWORD": "a long enough one", "LEAF_PASSWORD": "a leaf's password", "OTHER": "another password"}
 EVERYTHING = frozenset(HazardCode)
+LISTS = ("ca.crl.pem", "published.crl.pem", "crl.pem")
 
 Manifest = dict[str, Any]
 Snapshot = dict[str, tuple[bytes | None, int, int]]
@@ -274,7 +275,7 @@ def a_key_must_be_opened_first(world: World) -> bool:
 
 def has_odd_files(world: World) -> bool:
     """Whether something stands where a file or folder of ours should, and is none."""
-    names = ("server.key", "server.pem", "client.key", "client.pem", "ca.pem", "ca.key", "README.txt")
+    names = ("server.key", "server.pem", "client.key", "client.pem", "ca.pem", "ca.key", "README.txt", *LISTS)
     for path in world.output.rglob("*"):
         if path.is_symlink() or (path.is_dir() and path.name in (*names, ".gitignore", ".gitattributes")):
             return True
@@ -402,7 +403,8 @@ def check_issued(
     if former is not None and spki(former.public_key()) != spki(certificate.public_key()):
         promise(change.action is not Action.RENEW, f"{path} was renewed with its key")
         promise(own == spki(certificate.public_key()), f"{path} is for the key beside it")
-        causes = {"key-mismatch", "key-type-changed", "expired", "near-expiry", "corrupt"}
+        renewed = {"expired", "near-expiry", "replace-requested"}
+        causes = renewed | {"key-mismatch", "key-type-changed", "corrupt", "revoked"}
         promise(bool(codes & causes), f"{path} got another key because of {codes}")
     if former is None:
         promise(own == spki(certificate.public_key()), f"{path} is for the key beside it")

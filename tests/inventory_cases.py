@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgecerts.errors import ManifestError, StorageError
 from edgecerts.manifest import parse_manifest
+from edgecerts.manifest.files_beside import FileKind
 from edgecerts.manifest.model import Manifest
 from edgecerts.report.problems import render_problems
 
@@ -24,12 +25,12 @@ def files_of(case: Path) -> dict[str, str]:
 def parse(files: dict[str, bytes], source: str = MANIFEST) -> Manifest:
     """The manifest with its inventories."""
 
-    def read(name: str) -> bytes:
+    def read(name: str, kind: FileKind) -> bytes:
         if name not in files:
-            raise StorageError(f"there is no {name}", hint="`csv` names a file beside the manifest")
+            raise StorageError(f"there is no {name}", hint=kind.hint)
         return files[name]
 
-    return parse_manifest(files[MANIFEST], source=source, read_inventory=read)
+    return parse_manifest(files[MANIFEST], source=source, read_beside=read)
 
 
 def clients(csv: bytes | str, *, item: str = "", head: str = "") -> Manifest:

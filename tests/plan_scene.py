@@ -11,9 +11,19 @@ from functools import cache
 from typing import Any, cast
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgecerts.desired.folder_files import merge_section
-from edgecerts.desired.graph import CertificateArtifact, Graph, Identity, TextArtifact
+from edgecerts.desired.graph import (
+    LIST_COPY,
+    PUBLISHED_LIST,
+    REVOCATION_LIST,
+    CertificateArtifact,
+    Graph,
+    Identity,
+    IdentityKind,
+    TextArtifact,
+)
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import DamagedLog, FolderFacts, Inventory, Leftover, Observed, State
 from edgecerts.observed.issuance_log import LogEntry
@@ -31,11 +41,20 @@ from edgecerts.pki.private_keys import (
     spki_sha256,
 )
 from edgecerts.pki.profiles import Usage
+from edgecerts.pki.revocation_lists import (
+    RevocationListFacts,
+    RevokedEntry,
+    _build_entry,
+    _distribution_point,
+    parse_revocation_lists,
+)
+from edgecerts.pki.revocation_reasons import RevocationReason
 from edgecerts.pki.x509_names import build_general_names, build_name, name_text
 from edgecerts.plan.model import rfc3339
 
 Described = Mapping[str, Any]
 Certificates = Observed[tuple[CertificateFacts, ...]]
+Lists = Observed[tuple[RevocationListFacts, ...]]
 
 ROOT = "ca"
 AGE = timedelta(days=100)
@@ -86,6 +105,7 @@ class Scene:
     now: datetime
     _made: dict[str, CertificateFacts] = field(default_factory=dict)
     _requested: dict[str, str] = field(default_factory=dict)
+    _others: dict[str, Lists] = field(default_factory=dict)
 
     def inventory(self) -> Inventory:
         identities = self.graph.identities
@@ -114,7 +134,69 @@ class Scene:
             folders=tuple(_folder(path, told) for path, told in self._section("folders").items()),
             keeps_modes=self.observed.get("keeps_modes", "true") == "true",
             requests={i.request.path: self._request(i) for i in self.graph.end_entities if i.request is not None},
+            revocation_lists=self._revocation_lists(),
+            also_revoked=self._also_revoked(),
         )
+
+    def _revocation_lists(self) -> dict[str, Lists]:
+        """The authority's lists and brokers' copies: settled, without entries, where the manifest asks for them."""
+        found: dict[str, Lists] = dict.fromkeys((REVOCATION_LIST, PUBLISHED_LIST), _STATES["absent"])
+        for artifact in self.graph.authorities[0].revocation_lists:
+            told = self.observed.get(str(artifact.address), {})
+            settled = {"url": artifact.url, "validity": artifact.validity}
+            found[artifact.path] = self._list(told if isinstance(told, str) else {**settled, **told})
+        if "old list" in self.observed:
+            found[REVOCATION_LIST] = self._list({"validity": timedelta(days=90), **self._section("old list")})
+        for identity in self.graph.end_entities:
+            if identity.kind is not IdentityKind.BROKER:
+                continue
+            path, told = f"{identity.folder}/{LIST_COPY}", self.observed.get(f"{identity.address}/crl", "settled")
+            if identity.list_copy is None:
+                found[path] = _STATES["absent"]
+            elif told == "settled":
+                lists = (found[REVOCATION_LIST], *self._also_revoked().values())
+                found[path] = Observed(
+                    state=State.PRESENT, value=tuple(facts for one in lists for facts in one.value or ())
+                )
+            else:
+                found[path] = self._list(told)
+        return found
+
+    def _also_revoked(self) -> dict[str, Lists]:
+        if not self._others:
+            self._others = {path: self._list(told) for path, told in self._section("also_revoked").items()}
+        return self._others
+
+    def _list(self, told: Any) -> Lists:
+        """A list of the authority, made ten days ago; `revoked` has reasons by the name of a certificate."""
+        if isinstance(told, str) and told in _STATES:
+            return _STATES[told]
+        told = {"issuer": told} if isinstance(told, str) else told
+        name = told.get("issuer", ROOT)
+        authority = self._authority(name).certificate
+        key = make_key(ROOT if name == ROOT else name, self.graph.authorities[0].private_key.key_type)
+        begins = moment(told["this_update"]) if "this_update" in told else self.now - timedelta(days=10)
+        ends = moment(told["next_update"]) if "next_update" in told else begins + told.get("validity", AGE)
+        forged = make_key("nobody", KeyType.EC_P256) if told.get("signature") == "broken" else key
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(authority.subject)
+            .last_update(begins)
+            .next_update(ends)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        )
+        if told.get("number") != "none":
+            builder = builder.add_extension(x509.CRLNumber(int(told.get("number", "7"))), critical=False)
+        if told.get("url"):
+            builder = builder.add_extension(_distribution_point(told["url"]), critical=True)
+        for who, reason in told.get("revoked", {}).items():
+            number = self._made[who].serial_number if who in self._made else int(who, 16)
+            entry = RevokedEntry(serial_number=number, reason=RevocationReason(reason), at=begins)
+            builder = builder.add_revoked_certificate(_build_entry(entry))
+        pem = builder.sign(forged, signature_hash(forged)).public_bytes(Encoding.PEM)
+        copies = int(told.get("copies", "1"))
+        lists = parse_revocation_lists(pem)
+        return Observed(state=State.PRESENT, value=lists * copies)
 
     def digests(self) -> dict[str, str]:
         """Names for the digests of certificates and keys, and for the serial numbers, that stand in reasons."""

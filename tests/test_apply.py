@@ -353,6 +353,7 @@ def test_a_delivery_names_host_files_and_what_the_broker_must_do(project: Projec
         "key_on_host": False,
         "key_changed": True,
         "trust_changed": True,
+        "crl_changed": False,
         "restart": True,
     }
     assert document["deliver"][1]["restart"] is False

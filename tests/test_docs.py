@@ -201,7 +201,7 @@ def test_there_are_manifests_in_the_documentation() -> None:
 @pytest.mark.parametrize(("place", "text"), list(whole_manifests()))
 def test_a_manifest_in_the_documentation_is_valid(place: str, text: str) -> None:
     inventories = [block.encode() for block in blocks(read(place.partition("#")[0]), "csv")]
-    parse_manifest(text.encode(), source=place, read_inventory=lambda _: inventories.pop(0))
+    parse_manifest(text.encode(), source=place, read_beside=lambda _name, _kind: inventories.pop(0))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from edgecerts.desired import build_graph
-from edgecerts.desired.build import jitter_part
 from edgecerts.desired.graph import RenewalRule
+from edgecerts.desired.renewal import jitter_part
 from edgecerts.manifest import parse_manifest
 from edgecerts.pki.certificate_facts import parse_certificates
 from edgecerts.status.build import _renews_from

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from edgecerts.desired import build_graph
-from edgecerts.desired.build import jitter_part
 from edgecerts.desired.graph import Identity, IdentityKind
-from edgecerts.manifest.inventories import MAX_INVENTORY_BYTES
+from edgecerts.desired.renewal import jitter_part
+from edgecerts.manifest.files_beside import INVENTORY
 from edgecerts.manifest.inventory_columns import columns_of
 from edgecerts.manifest.inventory_rows import MOST_ENTRIES, MOST_MISTAKES
 from edgecerts.manifest.model import EndEntityKind
@@ -74,7 +74,7 @@ def test_mistakes_are_printed_as_shown() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     text = read(PAGE)
-    assert f"at most {MAX_INVENTORY_BYTES // 1024**2} MiB" in text
+    assert f"at most {INVENTORY.limit // 1024**2} MiB" in text
     assert f"at most {MOST_ENTRIES:,} rows" in text
     assert f"After {MOST_MISTAKES:,} in one inventory" in text
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgecerts.errors import ManifestError
 from edgecerts.manifest import inventory_rows
-from edgecerts.manifest.inventories import MAX_INVENTORY_BYTES
+from edgecerts.manifest.files_beside import INVENTORY
 from edgecerts.manifest.inventory_text import read_table
 from edgecerts.manifest.mistakes import MOST_KEPT, Mistakes
 from edgecerts.manifest.model import EndEntityKind
@@ -67,10 +67,8 @@ def test_an_empty_inventory_is_a_mistake(data: bytes) -> None:
 
 def test_an_inventory_has_at_most_64_mib() -> None:
     data = b"name\n" + b"x" * 100 * 1024 * 1024
-    assert problems(data[: MAX_INVENTORY_BYTES + 1]) == [
-        "devices.csv:1:1: the inventory is larger than 64 MiB; split it"
-    ]
-    assert MAX_INVENTORY_BYTES == 64 * 1024 * 1024
+    assert problems(data[: INVENTORY.limit + 1]) == ["devices.csv:1:1: the inventory is larger than 64 MiB; split it"]
+    assert INVENTORY.limit == 64 * 1024 * 1024
 
 
 def test_a_cell_without_an_end_is_found_at_its_beginning() -> None:

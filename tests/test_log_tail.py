@@ -4,7 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +35,7 @@ ENTRY = LogEntry(
     version="0.1",
 )
 LINE = format_log_entry(ENTRY).encode()
+LONG_LINE = format_log_entry(replace(ENTRY, revokes="4e" * 20)).encode()
 TEXT = st.text(max_size=20)
 OTHERS = ("serial", "reasons")
 ENTRIES = st.builds(
@@ -42,9 +43,10 @@ ENTRIES = st.builds(
     **{
         name: TEXT
         for name in asdict(ENTRY)
-        if name not in ("serial", "reasons", "not_before", "not_after", "issued_at")
+        if name not in ("serial", "reasons", "not_before", "not_after", "issued_at", "revokes")
     },
     serial=st.from_regex("[0-9a-f]{1,40}", fullmatch=True),
+    revokes=st.just("") | st.from_regex("[0-9a-f]{1,40}", fullmatch=True),
     **dict.fromkeys(("not_before", "not_after", "issued_at"), st.just(TIME)),
     reasons=st.lists(TEXT, max_size=3).map(tuple),
 )
@@ -70,8 +72,9 @@ def test_a_piece_of_a_line_of_ours_is_cut_off(entry: LogEntry, data: st.DataObje
 
 
 def test_every_beginning_of_a_line_is_cut_off() -> None:
-    for length in range(len(LINE) - 1):
-        assert mended(LINE + LINE[:length]) == LINE, LINE[:length]
+    for line in (LINE, LONG_LINE):
+        for length in range(len(line) - 1):
+            assert mended(LINE + line[:length]) == LINE, line[:length]
 
 
 @pytest.mark.parametrize("zeros", [b"", b"\0\0\0"], ids=["nothing", "zeros"])
@@ -86,7 +89,7 @@ def test_a_whole_entry_gets_its_line_end(zeros: bytes) -> None:
         b'{"serial": "0a"}',
         b'{"address": "client/MyEACM',
         b"<<<<<<< HEAD",
-        LINE.rstrip()[:-1] + b",",
+        LINE.rstrip()[:-1] + b";",
         LINE.rstrip().replace(b'"action": ', b'"action" '),
         LINE.rstrip().replace(b"user@host", "Ärzte".encode()) + b" and more",
         LINE.rstrip() + b" # checked by me",

@@ -9,6 +9,7 @@ import pytest
 
 from edgecerts.errors import ManifestError
 from edgecerts.manifest import parse_manifest
+from edgecerts.pki.revocation_reasons import RevocationReason
 from edgecerts.schemas import schema_text
 
 TEXT = (Path(__file__).parent.parent / "docs" / "manifest.md").read_text(encoding="utf-8")
@@ -25,6 +26,8 @@ PLACES: dict[str, Any] = {
     "`subject`": DEFINITIONS["subject"],
     "`password`": DEFINITIONS["password"],
     "`private_key`": DEFINITIONS["private_key"],
+    "`revoked`": DEFINITIONS["revocation"],
+    "`crl`": DEFINITIONS["crl"],
 }
 
 
@@ -66,7 +69,7 @@ def test_the_tables_say_what_is_required(heading: str) -> None:
     assert {key for key, row in rows.items() if row[1] == "required"} == set(PLACES[heading].get("required", ()))
 
 
-@pytest.mark.parametrize("heading", ["Top level", "`ca`", "`defaults`"])
+@pytest.mark.parametrize("heading", ["Top level", "`ca`", "`defaults`", "`crl`"])
 def test_the_tables_say_the_defaults_of_the_schema(heading: str) -> None:
     rows = tables(sections()[heading])[0]
     for key, part in PLACES[heading]["properties"].items():
@@ -78,6 +81,12 @@ def test_the_tables_say_the_defaults_of_the_schema(heading: str) -> None:
 @pytest.mark.parametrize("name", ["key_type", "key_held", "rekey"])
 def test_every_choice_is_named(name: str) -> None:
     assert [choice for choice in DEFINITIONS[name]["enum"] if f"`{choice}`" not in TEXT] == []
+
+
+def test_every_reason_is_named() -> None:
+    choices = DEFINITIONS["revocation"]["properties"]["reason"]["enum"]
+    assert choices == [reason.value for reason in RevocationReason]
+    assert [choice for choice in choices if f"`{choice}`" not in sections()["`revoked`"]] == []
 
 
 def test_the_example_is_valid() -> None:

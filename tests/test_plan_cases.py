@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from edgecerts.desired import build_graph
-from edgecerts.desired.graph import identity_of
+from edgecerts.desired.graph import RevocationListArtifact, identity_of
 from edgecerts.manifest import parse_manifest
 from edgecerts.plan import make_plan
 from edgecerts.plan.model import (
@@ -141,7 +141,8 @@ def _reason_in_full(reason: Reason, digests: dict[str, str]) -> dict[str, Any]:
     def write(value: str | tuple[str, ...]) -> str | list[str]:
         if isinstance(value, str):
             digest = value.removeprefix("sha256:")
-            return digests.get(digest, value)
+            # Entries of a revocation list are an identity, a serial number and a reason.
+            return digests.get(digest) or " ".join(digests.get(word, word) for word in value.split(" "))
         return sorted(str(write(item)) for item in value)
 
     full: dict[str, Any] = {"code": reason.code.value}
@@ -229,6 +230,8 @@ def test_what_is_planned_is_a_sum_of_its_parts(path: Path) -> None:
         certificate = change.address.part == "certificate"
         signed = change.action not in (Action.NO_OP, Action.DELETE) and certificate and not held_back
         assert (change.issuance is not None) == signed
+        is_list = isinstance(change.artifact, RevocationListArtifact)
+        assert (change.listing is not None) == (is_list and change.action is not Action.NO_OP and not held_back)
         assert change.reasons or change.action is Action.NO_OP
     made = {change.artifact.path for change in plan.pending if change.action in (Action.CREATE, Action.REKEY)}
     assert set(plan.new_keys) <= made

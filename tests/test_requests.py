@@ -127,6 +127,7 @@ def test_a_request_for_another_key_is_a_rekey_of_that_identity_alone(settled: Pr
             "key_changed": True,
             "key_on_host": True,
             "trust_changed": False,
+            "crl_changed": False,
             "restart": False,
         }
     ]

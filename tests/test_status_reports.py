@@ -27,8 +27,9 @@ from edgecerts.report.status_text import render_status_text
 from edgecerts.report.style import Style
 from edgecerts.report.table import Column, display_width, lay_out
 from edgecerts.schemas import schema_text
-from edgecerts.status.build import FOLDER_FILES, FOLDER_FINDINGS, SHOWN, build_status
+from edgecerts.status.build import build_status
 from edgecerts.status.model import IdentityState, KeyPlace, Status
+from edgecerts.status.notices import FOLDER_FILES, FOLDER_FINDINGS, SHOWN
 from edgecerts.status.tracked import RepositoryCode
 from tests.conftest import NOW, SMALL, Project
 

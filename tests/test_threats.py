@@ -366,12 +366,49 @@ def test_threat_a_pem_file_with_more_than_it_should_have(project: Project) -> No
     assert len(x509.load_pem_x509_certificates(good)) == 1
 
 
+def test_threat_a_stolen_device(project: Project) -> None:
+    key = (settled(project).output / CLIENT / "client.key").read_bytes()
+    stolen = read_certificate(project.output / CLIENT / "client.pem")
+    revoked = "revoked: [{name: client/MyEACM, reason: key-compromise}]\n"
+    project.write(SMALL.replace("  MyEACM:\n", "  other:\n") + revoked)
+    project.apply()
+    crl = x509.load_pem_x509_crl((project.output / "brokers/plant-a/crl.pem").read_bytes())
+    assert [entry.serial_number for entry in crl] == [stolen.serial_number]
+    # Whoever has it asks for a certificate under another name.
+    private_key = load_pem_private_key(key, None)
+    assert isinstance(private_key, ec.EllipticCurvePrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "new")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(private_key, hashes.SHA256())
+    (project.folder / "requests").mkdir()
+    (project.folder / "requests/new.csr").write_bytes(request.public_bytes(Encoding.PEM))
+    project.write(SMALL.replace("  MyEACM:\n", "  new: {key_held: csr}\n") + revoked)
+    assert ("key-revoked", "client/new/certificate") in remarks(project, "blocked")
+
+
+def test_threat_a_revocation_list_that_runs_out_or_loses_somebody(project: Project) -> None:
+    project.write(SMALL + "crl:\nrevoked: [{serial: 4b28, reason: superseded, unknown: true}]\n")
+    project.apply()
+    project.write(SMALL + "crl:\n")
+    (project.output / "ca/ca.crl.pem").unlink()
+    shutil.rmtree(project.output / "issued")
+    project.now += timedelta(days=61)
+    assert project.run("status").code == 3
+    project.run("apply")
+    crl = x509.load_pem_x509_crl((project.output / "ca/ca.crl.pem").read_bytes())
+    assert [entry.serial_number for entry in crl] == [0x4B28]
+    assert crl.next_update_utc is not None
+    assert crl.next_update_utc > project.now + timedelta(days=80)
+    (project.output / "ca/ca.key").unlink()
+    assert ("crl-ends", "ca") in remarks(project, "notices")
+
+
 def test_threat_imported_folder(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     settled(project)
     before, secret = project.files(), tmp_path_factory.mktemp("elsewhere") / "secret.key"
     shutil.copy(project.output / "ca/ca.key", secret)
     source = tmp_path_factory.mktemp("source")
     shutil.copy(project.output / "ca/ca.pem", source / "x\x1b[31m\nbrokers: {evil: {common_name: evil.example}}")
+    shutil.copy(next((project.output / "clients").glob("*/client.pem")), source / "device.pem")
     (source / "ca.key").symlink_to(secret)
     os.mkfifo(source / "pipe")
     with (source / "huge").open("wb") as huge:
@@ -382,6 +419,6 @@ def test_threat_imported_folder(project: Project, tmp_path_factory: pytest.TempP
     assert result.code == 0, result.err
     assert not list(target.rglob("*.key"))
     assert "\x1b" not in result.out + project.manifest.read_text()
-    assert project.run("validate").out.endswith("0 brokers and 0 clients.\n")
+    assert project.run("validate").out.endswith("0 brokers and 1 client.\n")
     project.folder = home
     assert project.files() == before

@@ -25,10 +25,11 @@ from tests.crash_model.invariants import (
     find_partial,
     find_unlogged,
     find_wide,
+    find_wrong_lists,
     visible_keys,
 )
 from tests.crash_model.recorder import QuickFileSystem, read_disk
-from tests.crash_model.scenarios import FIRST, OUTPUT, PRUNE, REKEY, RENEWAL, Scenario
+from tests.crash_model.scenarios import FIRST, FIRST_LIST, OUTPUT, PRUNE, REKEY, RENEWAL, REVOCATION, Scenario
 from tests.readers import key_and_certificate_match
 
 READS = {
@@ -160,6 +161,7 @@ class Interrupted:
         yield from find_wide(tree, story)
         yield from find_lost_keys(tree, story, recovered=recovered)
         yield from find_lost_files(tree, story, recovered=recovered)
+        yield from find_wrong_lists(tree, story)
         yield from find_leftovers(tree) if recovered else ()
 
 
@@ -183,6 +185,9 @@ RUNS = [
     pytest.param(RENEWAL, False, id="renewal"),
     pytest.param(REKEY, False, id="rekey"),
     pytest.param(PRUNE, False, id="prune"),
+    pytest.param(FIRST_LIST, False, id="first revocation list"),
+    pytest.param(REVOCATION, False, id="revocation"),
+    pytest.param(REVOCATION, True, id="recovery of a revocation"),
     pytest.param(REKEY, True, id="recovery"),
     pytest.param(REKEY.without("exchange"), False, id="rekey without exchange"),
     pytest.param(REKEY.without("exchange"), True, id="recovery without exchange"),

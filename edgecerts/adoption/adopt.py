@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from edgecerts.adoption.authorities import FoundAuthority, choose_authority, find_lineages
+from edgecerts.adoption.authorities import FoundAuthority, choose_authority, find_lineages, find_rivals
 from edgecerts.adoption.authority_findings import find_authority_faults
 from edgecerts.adoption.certificate_findings import Judged, find_certificate_faults
 from edgecerts.adoption.declaring import (
@@ -17,26 +17,35 @@ from edgecerts.adoption.declaring import (
     undeclarable_alt_names,
 )
 from edgecerts.adoption.defaults import find_defaults, under_defaults
-from edgecerts.adoption.entries import Owned, find_entries, same_serials, shared_names
+from edgecerts.adoption.entries import Owned, find_entries, name_by_folders, same_serials, shared_hosts, shared_names
 from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.key_findings import CA, find_keeping_faults, find_key_faults, name_some
-from edgecerts.adoption.leftovers import leave_out_rest
-from edgecerts.adoption.material import Material
+from edgecerts.adoption.leftovers import leave_out_rest, with_their_keys
+from edgecerts.adoption.material import LeftOut, Material
 from edgecerts.adoption.model import AdoptedAuthority, AdoptedEntry, Adoption, Declared
 from edgecerts.adoption.naming import EntryNames
-from edgecerts.adoption.roles import Evidence
+from edgecerts.adoption.revoked import find_revocations, list_unused
+from edgecerts.adoption.role_findings import find_revoked_folder, find_shared_hosts, find_uncertainty
+from edgecerts.adoption.roles import serves_all
+from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.trust import find_other_trust, leave_out_others
+from edgecerts.adoption.unopened import find_unopened
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.manifest.rules import fold_name
-from edgecerts.pki.profiles import END_ENTITY_VALIDITY
+from edgecerts.pki.profiles import END_ENTITY_VALIDITY, Usage
 
-_OF_THE_CERTIFICATE = frozenset(
-    {FindingCode.SHORT_SERIAL, FindingCode.DUPLICATE_SERIAL, FindingCode.AUTHORITY_SERIAL, FindingCode.ENDS_SOON}
-)
-"""What goes with the old certificate, whatever it is replaced for."""
+_NOTHING_TOLD = ToldRoles()
 
 
-def build_adoption(material: Material, *, source: str, now: datetime, wanted: str | None) -> Adoption:
+def build_adoption(
+    material: Material,
+    *,
+    source: str,
+    now: datetime,
+    wanted: str | None,
+    told: ToldRoles = _NOTHING_TOLD,
+    again: str = "edgecerts import FOLDER",
+) -> Adoption:
     """Decides what is taken over, and under which names.
 
     Args:
@@ -44,31 +53,35 @@ def build_adoption(material: Material, *, source: str, now: datetime, wanted: st
         source: the source folder as it was named.
         now: in UTC.
         wanted: the authority that was asked for, or None.
+        told: which certificates are a broker's or a client's, as far as somebody says so.
+        again: the command that reads this folder, for hints.
 
     Raises:
-        UsageError: there is no such authority.
+        UsageError: there is no such authority, or no certificate of a name that was told.
     """
     lineages = find_lineages(material, now)
     chosen = choose_authority(lineages, now, wanted=wanted)
-    others = tuple(leave_out_others(lineages, chosen, now))
+    others = (*leave_out_others(lineages, chosen, now, again=again), *leave_out_rest(material))
     if chosen is None:
-        return Adoption(
-            source=source,
-            created_at=now,
-            files=material.files,
-            authority=None,
-            defaults=Declared(),
-            entries=(),
-            trusted=(),
-            left_out=(*others, *leave_out_rest(material)),
-        )
-    owned, left_out = find_entries(chosen.issued, material, authority_name=chosen.common_name or "", now=now)
+        return _adopt_nothing(material, others, source, now)
+    told.check(chosen.issued)
+    revocations = find_revocations(material, chosen)
+    owned, left_out = find_entries(
+        [found for found in chosen.issued if found.facts.sha256 not in revocations.certificates],
+        material,
+        authority=chosen.facts,
+        authority_name=chosen.common_name or "",
+        told=told,
+        now=now,
+    )
+    taken = {found.facts.spki_sha256 for found in (chosen.certificate, *(entry.certificate for entry in owned))}
     trusted = tuple(find_other_trust(lineages, chosen, now))
-    leaves = [declare_leaf(found.facts, found.kind, key_held=found.held) or Declared() for found in owned]
+    leaves = [_declare(found) for found in owned]
     root = declare_authority(chosen, tuple(other.file for other in trusted if other.active))
     defaults = find_defaults(root, leaves)
-    authority = _adopt_authority(chosen, root, defaults, now)
-    clerk = _Clerk(chosen=chosen, authority=authority, defaults=defaults, owned=owned, now=now)
+    unopened = find_unopened(material)
+    authority = _adopt_authority(chosen, root, defaults, str(unopened), now)
+    clerk = _Clerk(chosen=chosen, defaults=defaults, owned=owned, unopened=str(unopened), now=now)
     entries = [clerk.enter(found, leaf) for found, leaf in zip(owned, leaves, strict=True)]
     return Adoption(
         source=source,
@@ -78,11 +91,38 @@ def build_adoption(material: Material, *, source: str, now: datetime, wanted: st
         defaults=defaults,
         entries=tuple(sorted(entries, key=lambda entry: (entry.kind, entry.name.casefold()))),
         trusted=trusted,
-        left_out=(*left_out, *others, *leave_out_rest(material)),
+        left_out=with_their_keys((*revocations.left_out, *left_out, *others), material, taken),
+        rivals=find_rivals(lineages, chosen, now),
+        revoked=revocations.revoked,
+        unopened=unopened,
     )
 
 
-def _adopt_authority(chosen: FoundAuthority, declared: Declared, defaults: Declared, now: datetime) -> AdoptedAuthority:
+def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, now: datetime) -> Adoption:
+    left_out = (*others, *list_unused(material))
+    return Adoption(
+        source=source,
+        created_at=now,
+        files=material.files,
+        authority=None,
+        defaults=Declared(),
+        entries=(),
+        trusted=(),
+        left_out=with_their_keys(left_out, material, taken=()),
+    )
+
+
+def _declare(found: Owned) -> Declared:
+    """What the manifest says of an entry. What may be a broker or a client goes on being usable as both."""
+    declared = declare_leaf(found.facts, found.kind, key_held=found.held) or Declared()
+    if found.evidence.is_certain or not serves_all(found.facts):
+        return declared
+    return replace(declared, usages=tuple(Usage))
+
+
+def _adopt_authority(
+    chosen: FoundAuthority, declared: Declared, defaults: Declared, unopened: str, now: datetime
+) -> AdoptedAuthority:
     facts, key = chosen.facts, chosen.key
     validity = lifetime_of(defaults.lifetime) or END_ENTITY_VALIDITY
     renewal = declare_renewal(facts, end_entity_validity=validity, now=now)
@@ -90,7 +130,7 @@ def _adopt_authority(chosen: FoundAuthority, declared: Declared, defaults: Decla
     findings = (
         *find_authority_faults(facts, is_due=facts.not_after - window <= now, now=now),
         *find_key_faults(facts.certificate.public_key(), address=CA),
-        *find_keeping_faults(key, chosen.certificate.places, address=CA),
+        *find_keeping_faults(key, chosen.certificate.places, address=CA, unopened=unopened),
     )
     return AdoptedAuthority(
         found=chosen,
@@ -106,20 +146,20 @@ class _Clerk:
         self,
         *,
         chosen: FoundAuthority,
-        authority: AdoptedAuthority,
         defaults: Declared,
         owned: Sequence[Owned],
+        unopened: str,
         now: datetime,
     ) -> None:
         own_name = fold_name(chosen.common_name or "")
         self._chosen = chosen
-        self._renewed = chosen.key is not None and any(
-            finding.outcome is Outcome.UPDATED for finding in authority.findings
-        )
         self._defaults = defaults
+        self._unopened = unopened
         self._now = now
         self._names = EntryNames({fold_name(found.name) for found in owned if found.name is not None} | {own_name})
         self._shared = shared_names(owned)
+        self._hosts = shared_hosts(owned)
+        self._folders = name_by_folders(owned)
         self._serials = same_serials(chosen.issued)
         self._users = Counter(found.facts.spki_sha256 for found in owned)
 
@@ -129,7 +169,8 @@ class _Clerk:
         Args:
             leaf: what the manifest would say of it without defaults.
         """
-        name = self._names.choose(found.name, found.certificate.places)
+        preferred = self._folders.get(found.facts.sha256)
+        name = self._names.choose(found.name, found.certificate.places, preferred=preferred)
         shared = found.kind is EndEntityKind.CLIENT and fold_name(found.name or "") in self._shared
         declared = under_defaults(leaf, self._defaults, is_authority=False)
         opened_by = found.key.opened_by if found.key is not None else None
@@ -148,7 +189,7 @@ class _Clerk:
                 shared_common_name=shared,
                 password=opened_by.source if opened_by is not None else None,
             ),
-            findings=_with_update(tuple(self._find_faults(found, f"{found.kind}/{name}", shared=shared))),
+            findings=tuple(self._find_faults(found, f"{found.kind}/{name}", shared=shared)),
         )
 
     def _find_faults(self, found: Owned, address: str, *, shared: bool) -> Iterator[Finding]:
@@ -158,20 +199,22 @@ class _Clerk:
                 facts=facts,
                 kind=found.kind,
                 authority=self._chosen.facts,
-                authority_renewed=self._renewed,
                 same_serial=facts.serial_number in self._serials,
                 now=self._now,
             )
         )
         lost = undeclarable_alt_names(facts, found.kind)
         if lost:
-            message = f"no manifest can ask for these alternative names: {name_some(lost)}"
+            message = (
+                f"no manifest can ask for these alternative names, and a new certificate lacks them: {name_some(lost)}"
+            )
             yield Finding(code=FindingCode.NAME_NOT_DECLARABLE, message=message, outcome=Outcome.UPDATED)
         yield from find_key_faults(facts.certificate.public_key(), address=address)
-        yield from find_keeping_faults(found.key, found.certificate.places, address=address)
+        yield from find_keeping_faults(found.key, found.certificate.places, address=address, unopened=self._unopened)
         yield from self._find_sharing(found, shared=shared)
-        if found.evidence in (Evidence.FILES, Evidence.NOTHING):
-            yield _uncertain(found)
+        yield from find_revoked_folder(found)
+        if not found.evidence.is_certain:
+            yield find_uncertainty(found)
 
     def _find_sharing(self, found: Owned, *, shared: bool) -> Iterator[Finding]:
         others = self._users[found.facts.spki_sha256] - 1
@@ -188,23 +231,4 @@ class _Clerk:
                 outcome=Outcome.STAYS,
                 hint="remove the entries that are not in use any more",
             )
-
-
-def _uncertain(found: Owned) -> Finding:
-    why = "only the names of its files show that" if found.evidence is Evidence.FILES else "nothing shows what it is"
-    return Finding(
-        code=FindingCode.UNCERTAIN_ROLE,
-        message=f"taken for a {found.kind}'s: {why}",
-        outcome=Outcome.STAYS,
-        hint="move the entry if that is wrong",
-    )
-
-
-def _with_update(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """A certificate that is made again anyway loses what is wrong with it alone."""
-    if not any(finding.outcome in (Outcome.UPDATED, Outcome.REKEYED) for finding in findings):
-        return findings
-    return tuple(
-        replace(finding, outcome=Outcome.UPDATED, hint=None) if finding.code in _OF_THE_CERTIFICATE else finding
-        for finding in findings
-    )
+        yield from find_shared_hosts(found, self._hosts)

@@ -46,6 +46,17 @@ class FoundAuthority:
         names = common_names(self.facts)
         return names[0] if len(names) == 1 and is_subject_value("common_name", names[0]) else None
 
+    @property
+    def has_worked(self) -> bool:
+        """Whether it works here, or did: a certificate alone, such as one of a public authority, shows nothing."""
+        return self.key is not None or bool(self.issued)
+
+    def valid_leaves(self, now: datetime) -> int:
+        """How many of what it issued are valid, and end no later than it does."""
+        return sum(
+            is_valid(found.facts, now) and found.facts.not_after <= self.facts.not_after for found in self.issued
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lineages:
@@ -101,7 +112,7 @@ def find_lineages(material: Material, now: datetime) -> Lineages:
 
 
 def choose_authority(lineages: Lineages, now: datetime, *, wanted: str | None) -> FoundAuthority | None:
-    """The authority that is taken over: the one that signed most of what is still valid.
+    """The authority that is taken over: one that is valid, has its key here, and issued most of what is still valid.
 
     Args:
         wanted: its common name, or the beginning of its fingerprint; None leaves the choice to us.
@@ -112,7 +123,17 @@ def choose_authority(lineages: Lineages, now: datetime, *, wanted: str | None) -
     usable = [authority for authority in lineages.authorities if authority.common_name is not None]
     if wanted is not None:
         return _find_wanted(usable, wanted)
-    return max(usable, key=lambda authority: _rank(authority, now), default=None)
+    worked = [authority for authority in usable if authority.has_worked]
+    return max(worked, key=lambda authority: _rank(authority, now), default=None)
+
+
+def find_rivals(lineages: Lineages, chosen: FoundAuthority, now: datetime) -> tuple[FoundAuthority, ...]:
+    """The other authorities that somebody may have meant: valid ones, of which something is valid here."""
+    return tuple(
+        other
+        for other in lineages.authorities
+        if other is not chosen and is_valid(other.facts, now) and other.valid_leaves(now)
+    )
 
 
 def is_valid(facts: CertificateFacts, now: datetime) -> bool:
@@ -143,8 +164,20 @@ def _issuer_of(facts: CertificateFacts, by_name: Mapping[bytes, Mapping[str, Cer
 
 
 def _is_authority(own: Iterable[FoundCertificate], issued: Sequence[FoundCertificate]) -> bool:
-    """Whether certificates that signed themselves are an authority's: they say so, or say nothing and signed others."""
-    return any(found.facts.is_ca or (found.facts.is_ca is None and bool(issued)) for found in own)
+    """Whether certificates that signed themselves are an authority's: they signed others, or say that they may.
+
+    What `openssl req -x509` makes for a server says so, too: one that names a host and signed nobody is no authority.
+    """
+    if issued:
+        return any(found.facts.is_ca is not False for found in own)
+    return any(found.facts.is_ca and not _serves_itself(found.facts) for found in own)
+
+
+def _serves_itself(facts: CertificateFacts) -> bool:
+    if facts.usages is not None or host_alt_names(facts):
+        return True
+    may_sign = facts.key_usage is not None and "key_cert_sign" in facts.key_usage
+    return not may_sign and any(map(is_surely_a_host, common_names(facts)))
 
 
 def _is_intermediate(facts: CertificateFacts, issued: Container[Owner]) -> bool:
@@ -170,18 +203,30 @@ def _worth(facts: CertificateFacts, now: datetime) -> tuple[bool, bool, int, dat
     return is_valid(facts, now), bool(facts.is_ca), facts.version, facts.not_after, facts.sha256
 
 
-def _rank(authority: FoundAuthority, now: datetime) -> tuple[int, int, bool, bool, datetime, str]:
-    leaves = [found.facts for found in authority.issued]
-    usable = sum(is_valid(facts, now) for facts in leaves)
-    has_key, valid = authority.key is not None, is_valid(authority.facts, now)
-    return usable, len(leaves), has_key, valid, authority.facts.not_after, authority.facts.sha256
+def _rank(authority: FoundAuthority, now: datetime) -> tuple[bool, bool, bool, bool, int, int, datetime, str]:
+    """An authority of which nothing is here any more is no choice where another one works, whoever has the key."""
+    usable, has_key = authority.valid_leaves(now), authority.key is not None
+    facts = authority.facts
+    in_use = usable > 0
+    return (
+        *(is_valid(facts, now), in_use and has_key, in_use, has_key),
+        *(usable, len(authority.issued), facts.not_after, facts.sha256),
+    )
+
+
+def _has_fingerprint(authority: FoundAuthority, digits: str) -> bool:
+    """Whether these digits begin the SHA-256 of its key, or of one of its certificates."""
+    certificates = (authority.certificate, *authority.older)
+    digests = (authority.facts.spki_sha256, *(found.facts.sha256 for found in certificates))
+    return any(digest.startswith(digits) for digest in digests)
 
 
 def _find_wanted(authorities: list[FoundAuthority], wanted: str) -> FoundAuthority:
-    digits = wanted.lower().removeprefix("sha256:").replace(":", "")
+    # As the manifest pins it, or as `openssl x509 -fingerprint -sha256` prints it.
+    digits = wanted.rpartition("=")[2].strip().lower().removeprefix("sha256:").replace(":", "")
     found = [authority for authority in authorities if authority.common_name == wanted]
     if not found and len(digits) >= _LEAST_DIGITS:
-        found = [authority for authority in authorities if authority.facts.spki_sha256.startswith(digits)]
+        found = [authority for authority in authorities if _has_fingerprint(authority, digits)]
     if len(found) == 1:
         return found[0]
     names = "; ".join(f"{entry.common_name} (sha256:{entry.facts.spki_sha256[:16]})" for entry in found or authorities)

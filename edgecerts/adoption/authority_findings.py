@@ -1,7 +1,6 @@
 """What is wrong with the certificate of an authority. It stays wherever it can: every device holds a copy of it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -24,18 +23,11 @@ def find_authority_faults(facts: CertificateFacts, *, is_due: bool, now: datetim
         is_due: the manifest has it renewed now.
         now: in UTC.
     """
-    found = (
+    return (
         *_check_constraints(facts),
         *_check_key_usage(facts),
         *_check_others(facts),
         *_check_end(facts, is_due, now),
-    )
-    if not any(finding.outcome is Outcome.UPDATED for finding in found):
-        return found
-    # What is made again anyway is then as it should be in every way.
-    return tuple(
-        replace(finding, outcome=Outcome.UPDATED, hint=None) if finding.hint == _RENEWAL_HINT else finding
-        for finding in found
     )
 
 
@@ -93,13 +85,14 @@ def _check_end(facts: CertificateFacts, is_due: bool, now: datetime) -> Iterator
         yield Finding(
             code=FindingCode.NOT_YET_VALID,
             message=f"valid only from {facts.not_before:%Y-%m-%d} on",
-            outcome=Outcome.STAYS,
+            outcome=Outcome.UPDATED,
             refused_by=refusals.EXPIRED,
         )
 
 
 def _stays(code: FindingCode, message: str, refused_by: str) -> Finding:
-    return Finding(code=code, message=message, outcome=Outcome.STAYS, refused_by=refused_by, hint=_RENEWAL_HINT)
+    """What no check of the planner looks at: it stays, unless the certificate is made again for another reason."""
+    return Finding(code=code, message=message, outcome=Outcome.UPDATED, refused_by=refused_by, hint=_RENEWAL_HINT)
 
 
 def _is_critical(facts: CertificateFacts, kind: type[x509.ExtensionType]) -> bool:

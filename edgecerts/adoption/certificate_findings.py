@@ -4,14 +4,44 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
 from edgecerts.adoption import refusals
 from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.roles import addresses_as_dns_names, common_names, host_alt_names, host_of, is_address
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
+from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE, Usage
+from edgecerts.plan.certificate_checks import outlives
 
 _USUAL_SERIAL_BITS = 64
+_NETSCAPE_TYPE, _NETSCAPE_COMMENT = (x509.ObjectIdentifier(f"2.16.840.1.113730.1.{last}") for last in (1, 13))
+
+_WRITTEN = frozenset(
+    {
+        *(ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE),
+        *(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.SUBJECT_KEY_IDENTIFIER),
+        *(ExtensionOID.AUTHORITY_KEY_IDENTIFIER, _NETSCAPE_COMMENT, _NETSCAPE_TYPE),
+    }
+)
+"""What a certificate of ours has, and what no program looks at."""
+
+_EXTENSIONS = {
+    ExtensionOID.CRL_DISTRIBUTION_POINTS: "where its revocation list is (CRL distribution points)",
+    ExtensionOID.FRESHEST_CRL: "where its newest revocation list is (freshest CRL)",
+    ExtensionOID.AUTHORITY_INFORMATION_ACCESS: "where its issuer and OCSP are (authority information access)",
+    ExtensionOID.CERTIFICATE_POLICIES: "certificate policies",
+    ExtensionOID.TLS_FEATURE: "the TLS feature that demands OCSP stapling",
+    ExtensionOID.ISSUER_ALTERNATIVE_NAME: "its issuer's alternative names",
+}
+_USAGES = {
+    ExtendedKeyUsageOID.CODE_SIGNING.dotted_string: "code signing",
+    ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string: "email protection",
+    ExtendedKeyUsageOID.TIME_STAMPING.dotted_string: "time stamping",
+    ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string: "OCSP signing",
+    ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string: "any",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,14 +50,12 @@ class Judged:
 
     Attributes:
         authority: the certificate of the authority that signed it.
-        authority_renewed: the first `apply` gives the authority a new certificate, for the same key.
         same_serial: the authority signed another certificate with the same serial number.
     """
 
     facts: CertificateFacts
     kind: EndEntityKind
     authority: CertificateFacts
-    authority_renewed: bool
     same_serial: bool
     now: datetime
 
@@ -36,7 +64,7 @@ Check = Callable[[Judged], Iterator[Finding]]
 
 
 def find_certificate_faults(judged: Judged) -> tuple[Finding, ...]:
-    """Everything that is wrong with a certificate. What only a new certificate mends is mended where there is one."""
+    """Everything that is wrong with a certificate, with what a new certificate would do about it."""
     return tuple(finding for check in _CHECKS for finding in check(judged))
 
 
@@ -82,7 +110,9 @@ def _without_host_name(names: tuple[str, ...], hosts: tuple[str, ...]) -> Iterat
     if not names:
         yield _updated(FindingCode.NO_COMMON_NAME, f"no common name; pki.yaml gives it {host}")
     else:
-        message = f"the common name {names[0]!r} is no host that clients connect to; pki.yaml gives it {host}"
+        message = (
+            f"the common name '{names[0]}' is no host that clients connect to; a new certificate has {host} instead"
+        )
         yield _updated(FindingCode.NAME_NOT_DECLARABLE, message)
 
 
@@ -101,12 +131,12 @@ def _check_authority_key_id(judged: Judged) -> Iterator[Finding]:
         yield _updated(FindingCode.NO_AUTHORITY_KEY_ID, message, refusals.NO_AUTHORITY_KEY_ID)
     elif facts.authority_serial is None:
         return
-    elif judged.authority_renewed or facts.authority_serial != judged.authority.serial_number:
+    elif facts.authority_serial != judged.authority.serial_number:
         message = "it names another certificate of its authority, by serial number"
         yield _updated(FindingCode.AUTHORITY_SERIAL, message, refusals.AUTHORITY_SERIAL)
     else:
         message = "it names its authority by serial number as well, so it is made again when the authority is renewed"
-        yield _stays(FindingCode.AUTHORITY_SERIAL, message)
+        yield _updated(FindingCode.AUTHORITY_SERIAL, message)
 
 
 def _check_constraints(judged: Judged) -> Iterator[Finding]:
@@ -139,14 +169,11 @@ def _check_dates(judged: Judged) -> Iterator[Finding]:
         message = f"expired on {facts.not_after:%Y-%m-%d}; remove the entry if nobody uses it any more"
         yield _updated(FindingCode.EXPIRED, message, refusals.EXPIRED)
     elif facts.not_after - window <= now:
-        # What ends with its authority cannot be renewed beyond it.
-        moves = judged.authority_renewed or facts.not_after < judged.authority.not_after
-        make = _updated if moves else _stays
-        yield make(FindingCode.ENDS_SOON, f"ends on {facts.not_after:%Y-%m-%d}, which is soon")
+        yield _updated(FindingCode.ENDS_SOON, f"ends on {facts.not_after:%Y-%m-%d}, which is soon")
     if facts.not_before > now:
         message = f"valid only from {facts.not_before:%Y-%m-%d} on"
-        yield _stays(FindingCode.NOT_YET_VALID, message, refusals.EXPIRED)
-    if facts.not_after > judged.authority.not_after and not judged.authority_renewed:
+        yield _updated(FindingCode.NOT_YET_VALID, message, refusals.EXPIRED)
+    if outlives(facts, judged.authority.not_after):
         message = f"ends on {facts.not_after:%Y-%m-%d}, after its authority ({judged.authority.not_after:%Y-%m-%d})"
         yield _updated(FindingCode.OUTLIVES_CA, message, refusals.ENDED_AUTHORITY)
 
@@ -154,18 +181,27 @@ def _check_dates(judged: Judged) -> Iterator[Finding]:
 def _check_serial(judged: Judged) -> Iterator[Finding]:
     if judged.same_serial:
         message = f"another certificate of this authority has its serial number {judged.facts.serial_number:x}, too"
-        yield _stays(FindingCode.DUPLICATE_SERIAL, message)
+        yield _updated(FindingCode.DUPLICATE_SERIAL, message)
     bits = judged.facts.serial_number.bit_length()
     if bits < _USUAL_SERIAL_BITS // 2:
-        yield _stays(FindingCode.SHORT_SERIAL, f"its serial number {judged.facts.serial_number} can be guessed")
+        yield _updated(FindingCode.SHORT_SERIAL, f"its serial number {judged.facts.serial_number} can be guessed")
+
+
+def _check_dropped(judged: Judged) -> Iterator[Finding]:
+    """What edgecerts writes into no certificate. It may matter to somebody, and a renewal is when it goes."""
+    dropped = [_EXTENSIONS.get(oid, oid.dotted_string) for oid in _extension_ids(judged.facts) if oid not in _WRITTEN]
+    both = {usage.value for usage in Usage}
+    dropped += [f"the usage {_USAGES.get(usage, usage)}" for usage in sorted((judged.facts.usages or set()) - both)]
+    if dropped:
+        yield _updated(FindingCode.NOT_KEPT, f"a new certificate has no longer: {', '.join(dropped)}")
+
+
+def _extension_ids(facts: CertificateFacts) -> list[x509.ObjectIdentifier]:
+    return [extension.oid for extension in facts.certificate.extensions]
 
 
 def _updated(code: FindingCode, message: str, refused_by: str | None = None) -> Finding:
     return Finding(code=code, message=message, outcome=Outcome.UPDATED, refused_by=refused_by)
-
-
-def _stays(code: FindingCode, message: str, refused_by: str | None = None) -> Finding:
-    return Finding(code=code, message=message, outcome=Outcome.STAYS, refused_by=refused_by)
 
 
 _CHECKS: tuple[Check, ...] = (
@@ -179,4 +215,5 @@ _CHECKS: tuple[Check, ...] = (
     _check_signature,
     _check_dates,
     _check_serial,
+    _check_dropped,
 )

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,12 +15,12 @@ _BOUNDARY = re.compile(rb"-----(BEGIN|END) ([A-Z0-9][A-Z0-9 ]{0,63})-----")
 _LEGACY_ENCRYPTION = b"Proc-Type: 4,ENCRYPTED"
 
 CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
+REVOCATION_LIST = "X509 CRL"
 PRIVATE_KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 ENCRYPTED_KEY = "ENCRYPTED PRIVATE KEY"
 
 _OTHER_NAMES = {"X509 CERTIFICATE": CERTIFICATE, "NEW CERTIFICATE REQUEST": REQUEST}
 _NOT_TAKEN_OVER = {
-    "X509 CRL": (LeftOutCode.REVOCATION_LIST, "a certificate revocation list"),
     "PKCS7": (LeftOutCode.PKCS7, "a PKCS#7 file; `openssl pkcs7 -print_certs` takes its certificates out"),
     "TRUSTED CERTIFICATE": (LeftOutCode.DAMAGED, "a certificate with OpenSSL's trust settings, which are its own"),
     "DSA PRIVATE KEY": (LeftOutCode.OTHER_KEY, "a DSA key, which no TLS stack takes any more"),
@@ -27,6 +28,14 @@ _NOT_TAKEN_OVER = {
 }
 _PKCS12 = "a PKCS#12 file; `openssl pkcs12 -nodes` takes its key and certificates out"
 _MOST_PROBLEMS = 3
+
+UNKNOWN_REVOCATIONS = "what it revokes is not known, and any certificate of its authority may be among it"
+
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
+"""How a JKS and a JCEKS file begin."""
+
+_JAVA_KEYSTORE = "a Java keystore; `keytool -importkeystore -deststoretype PKCS12` makes a PKCS#12 file of it"
 
 _KEY_LABELS = {INTEGER: "RSA PRIVATE KEY", OCTET_STRING: "EC PRIVATE KEY", SEQUENCE: "PRIVATE KEY"}
 """By what follows the version number: PKCS#1, SEC 1 and PKCS#8."""
@@ -72,8 +81,12 @@ def read_contents(data: bytes) -> tuple[tuple[Block, ...], tuple[Problem, ...]]:
     """Finds what there is in a file, in order. A file of another kind has neither objects nor problems.
 
     Args:
-        data: the whole file.
+        data: the whole file. Text in UTF-16, as some editors on Windows save it, says so in its first two bytes.
     """
+    if data.startswith(_UTF16):
+        data = data.decode("utf-16", errors="replace").encode("utf-8")
+    if data.startswith(_JAVA_KEYSTORES):
+        return (), (Problem(code=LeftOutCode.JAVA_KEYSTORE, text=_JAVA_KEYSTORE),)
     found = list(_read_pem(data) if _BOUNDARY.search(data) else _read_der(data))
     problems = tuple(dict.fromkeys(entry for entry in found if isinstance(entry, Problem)))
     return tuple(entry for entry in found if isinstance(entry, Block)), problems[:_MOST_PROBLEMS]
@@ -84,7 +97,7 @@ def _read_pem(data: bytes) -> Iterator[Block | Problem]:
     for boundary in _BOUNDARY.finditer(data):
         if boundary[1] == b"BEGIN":
             if begin is not None:
-                yield Problem(code=LeftOutCode.DAMAGED, text="a PEM block has no end")
+                yield _damaged(begin, "a PEM block has no end")
             begin = boundary
         elif begin is not None and boundary[2] == begin[2]:
             yield from _read_block(begin[2].decode("ascii"), data[begin.end() : boundary.start()])
@@ -93,7 +106,14 @@ def _read_pem(data: bytes) -> Iterator[Block | Problem]:
             yield Problem(code=LeftOutCode.DAMAGED, text="a PEM block has no beginning")
             begin = None
     if begin is not None:
-        yield Problem(code=LeftOutCode.DAMAGED, text="the last PEM block is cut off")
+        yield _damaged(begin, "the last PEM block is cut off")
+
+
+def _damaged(begin: re.Match[bytes], text: str) -> Problem:
+    """Of a list nobody may believe that it revokes nothing."""
+    if begin[2].decode("ascii") == REVOCATION_LIST:
+        return Problem(code=LeftOutCode.REVOCATION_LIST, text=f"a revocation list: {text}; {UNKNOWN_REVOCATIONS}")
+    return Problem(code=LeftOutCode.DAMAGED, text=text)
 
 
 def _read_block(label: str, body: bytes) -> Iterator[Block | Problem]:
@@ -101,7 +121,7 @@ def _read_block(label: str, body: bytes) -> Iterator[Block | Problem]:
     if label in _NOT_TAKEN_OVER:
         code, text = _NOT_TAKEN_OVER[label]
         yield Problem(code=code, text=text)
-    elif label in (CERTIFICATE, REQUEST, ENCRYPTED_KEY, *PRIVATE_KEYS):
+    elif label in (CERTIFICATE, REQUEST, REVOCATION_LIST, ENCRYPTED_KEY, *PRIVATE_KEYS):
         if _LEGACY_ENCRYPTION in body:
             lines = b"\n".join(line.strip() for line in body.strip().splitlines())
             name = label.encode("ascii")
@@ -111,7 +131,9 @@ def _read_block(label: str, body: bytes) -> Iterator[Block | Problem]:
         try:
             der = base64.b64decode(b"".join(body.split()), validate=True)
         except (binascii.Error, ValueError):
-            yield Problem(code=LeftOutCode.DAMAGED, text=f"the PEM block {label} is damaged")
+            known = f"; {UNKNOWN_REVOCATIONS}" if label == REVOCATION_LIST else ""
+            code = LeftOutCode.REVOCATION_LIST if known else LeftOutCode.DAMAGED
+            yield Problem(code=code, text=f"the PEM block {label} is damaged{known}")
             return
         yield Block(label=label, der=der)
 
@@ -132,8 +154,7 @@ def _read_der(data: bytes) -> Iterator[Block | Problem]:
         code, text = _NOT_TAKEN_OVER["PKCS7"]
         yield Problem(code=code, text=text)
     elif second == SEQUENCE and {*_TIMES} & {*inner[2:]}:
-        code, text = _NOT_TAKEN_OVER["X509 CRL"]
-        yield Problem(code=code, text=text)
+        yield Block(label=REVOCATION_LIST, der=data)
     else:
         label = _KEY_LABELS.get(second) if first.tag == INTEGER else _label_of_sequence(inner, second)
         if label is not None:

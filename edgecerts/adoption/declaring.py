@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from edgecerts.adoption.authorities import FoundAuthority
 from edgecerts.adoption.model import Declared
 from edgecerts.adoption.roles import addresses_as_dns_names, common_names, host_alt_names, host_of
-from edgecerts.errors import InvalidNameError
 from edgecerts.manifest.durations import LONGEST
 from edgecerts.manifest.model import EndEntityKind, KeyHeld
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.key_types import KeyType
-from edgecerts.pki.names import SUBJECT_LENGTHS, is_subject_value, parse_alt_name
+from edgecerts.pki.names import SUBJECT_LENGTHS, can_be_asked_for, is_subject_value
 from edgecerts.pki.profiles import Usage
 from edgecerts.pki.weak_keys import too_short
 from edgecerts.plan.certificate_checks import format_duration
@@ -128,7 +127,7 @@ def declare_renewal(facts: CertificateFacts, *, end_entity_validity: timedelta, 
 
 
 def undeclarable_alt_names(facts: CertificateFacts, kind: EndEntityKind) -> list[str]:
-    """The alternative names that a new certificate lacks, because no manifest can ask for them."""
+    """The alternative names that a renewed certificate lacks, because no manifest can ask for them."""
     # A broker's `ip_as_dns` asks for those.
     known = {f"dns:{name}" for name in addresses_as_dns_names(facts)} if kind is EndEntityKind.BROKER else set()
     return [name for name in sorted(facts.alt_names - known) if not _is_declarable(name)]
@@ -144,7 +143,4 @@ def _alt_names(facts: CertificateFacts, own_host: str | None, email: str | None)
 
 
 def _is_declarable(name: str) -> bool:
-    try:
-        return str(parse_alt_name(name)) == name
-    except InvalidNameError:
-        return False
+    return can_be_asked_for(name) and not name.startswith("dns:")

@@ -40,18 +40,26 @@ class FindingCode(enum.StrEnum):
     SHARED_CERTIFICATE = "shared-certificate"
     SHARED_COMMON_NAME = "shared-common-name"
     UNCERTAIN_ROLE = "uncertain-role"
+    SHARED_HOST = "shared-host"
+    REVOKED_FOLDER = "revoked-folder"
+    NOT_AS_DECLARED = "not-as-declared"
+    NOT_KEPT = "not-kept"
 
 
 @enum.unique
 class Outcome(enum.StrEnum):
     """What becomes of a finding.
 
-    `UPDATED` and `REKEYED` are what the first `apply` does, with the same key or a new one; `MENDED` is what the import
-    itself has mended in its copy; what `STAYS` wants a decision.
+    `UPDATED` and `REKEYED` are what the first `apply` does, with the same key or a new one; `BLOCKED` is what it would
+    do and cannot, and `WAITING` what a host has to do first; `MENDED` is what the import itself has mended in its copy;
+    what `STAYS` wants a decision. A check gives what can come of it at best: `UPDATED` where a new certificate mends
+    it, `REKEYED` where only a new key does.
     """
 
     UPDATED = "updated"
     REKEYED = "rekeyed"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
     MENDED = "mended"
     STAYS = "stays"
 

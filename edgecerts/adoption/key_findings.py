@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from edgecerts.adoption import refusals
 from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.material import FoundKey, Place
+from edgecerts.manifest.model import EndEntityKind
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import key_type_name
 from edgecerts.pki.weak_keys import find_flaws, too_short
@@ -14,6 +15,9 @@ from edgecerts.pki.weak_keys import find_flaws, too_short
 CA = "ca"
 """The address of the authority."""
 
+_BROKER = f"{EndEntityKind.BROKER}/"
+_SHARED_BY_CLIENTS = "devices that share it are one user to a broker, and cannot be locked out one by one"
+_SHARED_BY_BROKERS = "whoever has one of the copies can pretend to be this broker; give each broker a key of its own"
 _MOST_NAMED = 3
 _REFUSED_TYPES = {KeyType.ED25519.value: refusals.ED25519, "ec-secp256k1": refusals.SECP256K1}
 
@@ -52,7 +56,7 @@ def find_key_faults(public_key: PublicKeyTypes, *, address: str) -> Iterator[Fin
 
 
 def find_keeping_faults(
-    key: FoundKey | None, certificate_places: Sequence[Place], *, address: str
+    key: FoundKey | None, certificate_places: Sequence[Place], *, address: str, unopened: str
 ) -> Iterator[Finding]:
     """What is wrong with where a private key was kept.
 
@@ -60,9 +64,11 @@ def find_keeping_faults(
         key: the key, or None where it was not found.
         certificate_places: the files that hold its certificate.
         address: whose it is.
+        unopened: files that may hold it and could not be opened, in words; empty where there are none.
     """
     if key is None:
-        yield Finding(code=FindingCode.KEY_NOT_FOUND, message=_not_found(address), outcome=Outcome.STAYS)
+        message = _not_found(address, unopened)
+        yield Finding(code=FindingCode.KEY_NOT_FOUND, message=message, outcome=Outcome.STAYS)
     elif key.exposed:
         yield Finding(
             code=FindingCode.KEY_READABLE,
@@ -71,14 +77,14 @@ def find_keeping_faults(
             hint="who may have read it can pretend to be its owner until the certificate ends",
         )
     if address != CA:
-        yield from _find_sharing(key, certificate_places)
+        yield from _find_sharing(key, certificate_places, address=address)
     elif key is not None and len(_folders(key.places)) > 1:
         message = f"its private key lies in {name_some(_folders(key.places))}"
         hint = "whoever has one of the copies can certify anybody; keep those that you know of"
         yield Finding(code=FindingCode.SHARED_KEY, message=message, outcome=Outcome.STAYS, hint=hint)
 
 
-def _find_sharing(key: FoundKey | None, certificate_places: Sequence[Place]) -> Iterator[Finding]:
+def _find_sharing(key: FoundKey | None, certificate_places: Sequence[Place], *, address: str) -> Iterator[Finding]:
     """One certificate in the folders of several devices. Where the key was found, it alone counts: certificates are
     copied for many reasons.
     """
@@ -89,7 +95,7 @@ def _find_sharing(key: FoundKey | None, certificate_places: Sequence[Place]) -> 
             code=FindingCode.SHARED_CERTIFICATE,
             message=f"the same {what} lies in {len(folders)} folders: {name_some(folders)}",
             outcome=Outcome.STAYS,
-            hint="devices that share it are one user to a broker, and cannot be locked out one by one",
+            hint=_SHARED_BY_BROKERS if address.startswith(_BROKER) else _SHARED_BY_CLIENTS,
         )
 
 
@@ -104,7 +110,8 @@ def name_some(names: Iterable[str]) -> str:
     return ", ".join(known[:_MOST_NAMED]) + more
 
 
-def _not_found(address: str) -> str:
-    if address == CA:
-        return "its private key was not found, so that nothing can be signed here"
-    return "its private key was not found; it is taken to be on its host"
+def _not_found(address: str, unopened: str) -> str:
+    effect = ", so that nothing can be signed here" if address == CA else ""
+    if unopened:
+        return f"its private key was not found{effect}; it may be {unopened}"
+    return f"its private key was not found{effect or '; it is taken to be on its host'}"

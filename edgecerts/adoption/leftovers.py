@@ -1,6 +1,7 @@
 """What lies in a source folder and belongs to nothing that is taken over."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from edgecerts.adoption.material import FoundKey, LeftOut, LeftOutCode, Material, Place
 from edgecerts.pki.certificates import is_signed_by_key
@@ -16,6 +17,26 @@ def leave_out_rest(material: Material) -> tuple[LeftOut, ...]:
     """
     certified = {found.facts.spki_sha256 for found in material.certificates}
     return (*_locked(material), *_keys(material, certified), *_requests(material, certified), *material.left_out)
+
+
+def with_their_keys(left_out: Iterable[LeftOut], material: Material, taken: Container[str]) -> tuple[LeftOut, ...]:
+    """What is left out, each certificate with the files of its private key and of its request.
+
+    Args:
+        left_out: certificates and other things.
+        material: what was found.
+        taken: SHA-256 of the public keys whose private keys are taken over; they are not left out.
+    """
+    files: dict[str, list[str]] = {}
+    owned = [(key.facts.spki_sha256, key.places) for key in material.keys]
+    owned += [(request.spki_sha256, request.places) for request in material.requests]
+    for spki, places in owned:
+        if spki not in taken:
+            files.setdefault(spki, []).extend(_paths(places))
+    return tuple(
+        replace(entry, files=tuple(dict.fromkeys((*entry.files, *files.get(entry.spki_sha256 or "", ())))))
+        for entry in left_out
+    )
 
 
 def _locked(material: Material) -> Iterator[LeftOut]:

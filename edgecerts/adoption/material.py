@@ -1,9 +1,13 @@
 """What lies in a source folder, each thing once, whatever the names and formats of its files."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Protocol
+
+from cryptography import x509
 
 from edgecerts.manifest.model import PasswordSource
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -96,6 +100,48 @@ class FoundRequest:
     places: tuple[Place, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevokedSerial:
+    """A serial number that somebody revoked.
+
+    Attributes:
+        at: when, in UTC; None where that is not said.
+        reason: in the words of RFC 5280 with hyphens; None where that is not said.
+        not_after: when its certificate ends, where that is said as well.
+    """
+
+    serial_number: int
+    at: datetime | None = None
+    reason: str | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundRevocationList:
+    """A revocation list (CRL), whose signature nobody has looked at, and all files that hold it."""
+
+    crl: x509.CertificateRevocationList = field(repr=False, compare=False)
+    issuer_der: bytes = field(repr=False)
+    issuer_text: str
+    this_update: datetime
+    revoked: tuple[RevokedSerial, ...] = field(repr=False)
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundIndex:
+    """The `index.txt` of `openssl ca` and easy-rsa: what an authority issued. It does not say which authority.
+
+    Attributes:
+        issued: by serial number when the certificates end, all of them.
+        revoked: those that are marked with an R.
+    """
+
+    place: Place
+    issued: Mapping[int, datetime] = field(repr=False)
+    revoked: tuple[RevokedSerial, ...] = field(repr=False)
+
+
 @enum.unique
 class LeftOutCode(enum.StrEnum):
     """Why something that lies in the source folder is not taken over."""
@@ -118,6 +164,11 @@ class LeftOutCode(enum.StrEnum):
     NO_HOST = "no-host"
     NAME_NOT_DECLARABLE = "name-not-declarable"
     NAME_OF_CA = "name-of-ca"
+    REVOKED = "revoked"
+    AUTHORITY_BUNDLE = "authority-bundle"
+    JAVA_KEYSTORE = "java-keystore"
+    UNRECOGNISED = "unrecognised"
+    EDGECERTS_RECORDS = "edgecerts-records"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,12 +179,16 @@ class LeftOut:
         files: where it lies.
         message: what it is and why, in words.
         hint: what can be done about it, or None.
+        spki_sha256: of a certificate's public key; its private key is left out with it where nothing else needs that.
+        may_be_key: it could not be read, and may be a private key.
     """
 
     code: LeftOutCode
     files: tuple[str, ...]
     message: str
     hint: str | None = None
+    spki_sha256: str | None = None
+    may_be_key: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,5 +203,7 @@ class Material:
     keys: tuple[FoundKey, ...] = ()
     locked: tuple[LockedKey, ...] = ()
     requests: tuple[FoundRequest, ...] = ()
+    lists: tuple[FoundRevocationList, ...] = ()
+    indexes: tuple[FoundIndex, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     files: int = 0

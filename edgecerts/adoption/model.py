@@ -7,7 +7,9 @@ from datetime import datetime
 from edgecerts.adoption.authorities import FoundAuthority
 from edgecerts.adoption.findings import Finding
 from edgecerts.adoption.material import FoundCertificate, FoundKey, FoundRequest, LeftOut
+from edgecerts.adoption.revoked import RevokedCertificate
 from edgecerts.adoption.roles import Evidence
+from edgecerts.adoption.unopened import Unopened
 from edgecerts.manifest.model import EndEntityKind, KeyHeld, PasswordSource
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.profiles import Usage
@@ -99,7 +101,10 @@ class Adoption:
         authority: None where the folder holds none that can be taken over; then there are no entries either.
         defaults: what most entries have in common.
         entries: brokers first, each in the order of their names.
-        trusted: other authorities that issued certificates which are still valid.
+        trusted: other authorities that issued certificates which are still valid, or that devices trust.
+        rivals: other authorities that are as good a choice.
+        revoked: what the authority has revoked.
+        unopened: files that may hold private keys that were not found.
     """
 
     source: str
@@ -110,6 +115,15 @@ class Adoption:
     entries: tuple[AdoptedEntry, ...]
     trusted: tuple[OtherTrust, ...]
     left_out: tuple[LeftOut, ...]
+    rivals: tuple[FoundAuthority, ...] = ()
+    revoked: tuple[RevokedCertificate, ...] = ()
+    unopened: Unopened = field(default_factory=Unopened)
+
+    @property
+    def keyless(self) -> tuple[str, ...]:
+        """The addresses of those whose private key was not found."""
+        authority = ("ca",) if self.authority is not None and self.authority.found.key is None else ()
+        return authority + tuple(entry.address for entry in self.entries if entry.key is None)
 
     @property
     def brokers(self) -> tuple[AdoptedEntry, ...]:

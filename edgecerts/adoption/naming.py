@@ -33,15 +33,16 @@ class EntryNames:
         self._taken: set[str] = set()
         self._common_names = frozenset(common_names)
 
-    def choose(self, common_name: str | None, places: Sequence[Place]) -> str:
+    def choose(self, common_name: str | None, places: Sequence[Place], *, preferred: str | None = None) -> str:
         """A name for an entry.
 
         Args:
             common_name: the certificate's; None where it has none. An address is used where no file has a better name.
             places: the certificate's files.
+            preferred: a name that is better than any of these, or None.
         """
         in_use = self._common_names if common_name is None else frozenset()
-        candidates = _candidates(common_name, places)
+        candidates = (*((preferred,) if preferred is not None else ()), *_candidates(common_name, places))
         name = next((name for name in map(_as_entry_name, candidates) if name is not None), "entry")
         number, unique = 1, name
         while unique.casefold() in self._taken or fold_name(unique) in in_use:
@@ -51,6 +52,19 @@ class EntryNames:
         return unique
 
 
+def folder_name(places: Iterable[Place]) -> str | None:
+    """What the folder of a certificate calls it: the nearest name that tells somebody apart; None without one."""
+    for place in places:
+        for text in reversed(place.folder.split("/")):
+            if _tells_apart(text):
+                return text
+    return None
+
+
+def _tells_apart(name: str) -> bool:
+    return name.lower() not in _GENERIC and not re.fullmatch(r"[0-9a-fA-F]{16,}", name)
+
+
 def _candidates(common_name: str | None, places: Sequence[Place]) -> Iterator[str]:
     named = common_name is not None and not is_address(common_name)
     if named and common_name is not None:
@@ -58,7 +72,7 @@ def _candidates(common_name: str | None, places: Sequence[Place]) -> Iterator[st
     for place in places:
         for text in (place.stem, place.folder.rpartition("/")[2]):
             name = _SUFFIX.sub("", text.lower()) and _SUFFIX.sub("", text)
-            if name.lower() not in _GENERIC and not re.fullmatch(r"[0-9a-fA-F]{16,}", name):
+            if _tells_apart(name):
                 yield name
     if common_name is not None:
         yield common_name

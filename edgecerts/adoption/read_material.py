@@ -7,11 +7,20 @@ from dataclasses import dataclass, field, replace
 from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
-from edgecerts.adoption.contents import CERTIFICATE, REQUEST, Block, read_contents
+from edgecerts.adoption.contents import (
+    CERTIFICATE,
+    REQUEST,
+    REVOCATION_LIST,
+    UNKNOWN_REVOCATIONS,
+    Block,
+    read_contents,
+)
 from edgecerts.adoption.material import (
     FoundCertificate,
+    FoundIndex,
     FoundKey,
     FoundRequest,
+    FoundRevocationList,
     LeftOut,
     LeftOutCode,
     LockedKey,
@@ -19,6 +28,7 @@ from edgecerts.adoption.material import (
     OpenedBy,
     Place,
 )
+from edgecerts.adoption.revocation_records import IndexDamagedError, is_index, read_index, read_revoked_serials
 from edgecerts.adoption.source_files import SourceFile
 from edgecerts.errors import InvalidKeyError
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
@@ -31,6 +41,11 @@ _DAMAGE = (
     *(x509.UnsupportedGeneralNameType, x509.InvalidVersion, x509.DuplicateExtension),
 )
 _OTHERS_READ = 0o077
+_TELLING_ENDINGS = (
+    *(".pem", ".crt", ".cer", ".cert", ".der", ".key", ".csr", ".req", ".crl"),
+    *(".p12", ".pfx", ".p7b", ".p7c", ".jks", ".jceks", ".bks", ".keystore", ".truststore"),
+)
+_BOUNDARY = b"-----BEGIN "
 
 
 def read_material(files: Iterable[SourceFile | LeftOut]) -> Material:
@@ -91,16 +106,26 @@ class _Collected:
     keys: list[FoundKey] = field(default_factory=list)
     locked: dict[bytes, list[Place]] = field(default_factory=dict)
     requests: dict[tuple[str, str], tuple[bytes, list[Place]]] = field(default_factory=dict)
+    lists: dict[bytes, tuple[FoundRevocationList, list[Place]]] = field(default_factory=dict)
+    indexes: list[FoundIndex] = field(default_factory=list)
 
     def read(self, file: SourceFile) -> None:
         self.files += 1
+        if is_index(file.data):
+            self._add_index(file)
+            return
         blocks, problems = read_contents(file.data)
+        if not blocks and not problems and _should_hold_something(file):
+            problem = "by its name it holds a key or a certificate, and nothing of that kind was recognised in it"
+            self._leave_out(file.place, problem, LeftOutCode.UNRECOGNISED)
         self.left_out += [LeftOut(code=entry.code, files=(file.place.path,), message=entry.text) for entry in problems]
         for block in blocks:
             if block.label == CERTIFICATE:
                 self._add_certificate(file.place, block)
             elif block.label == REQUEST:
                 self._add_request(file.place, block)
+            elif block.label == REVOCATION_LIST:
+                self._add_list(file.place, block)
             else:
                 self._add_key(file.place, block)
 
@@ -115,6 +140,8 @@ class _Collected:
                 FoundRequest(pem=pem, spki_sha256=spki, subject=subject, places=_each_once(places))
                 for (spki, subject), (pem, places) in self.requests.items()
             ),
+            lists=tuple(replace(found, places=_each_once(places)) for found, places in self.lists.values()),
+            indexes=tuple(self.indexes),
             left_out=tuple(dict.fromkeys(self.left_out)),
             files=self.files,
         )
@@ -143,6 +170,32 @@ class _Collected:
             return
         self.requests.setdefault((spki, subject), (block.pem, []))[1].append(place)
 
+    def _add_list(self, place: Place, block: Block) -> None:
+        try:
+            crl = x509.load_der_x509_crl(block.der)
+            found = FoundRevocationList(
+                crl=crl,
+                issuer_der=crl.issuer.public_bytes(),
+                issuer_text=name_text(crl.issuer),
+                this_update=crl.last_update_utc,
+                revoked=tuple(read_revoked_serials(crl)),
+                places=(),
+            )
+        except _DAMAGE as error:
+            problem = f"a revocation list that cannot be read: {_first_line(error)}; {UNKNOWN_REVOCATIONS}"
+            self._leave_out(place, problem, LeftOutCode.REVOCATION_LIST)
+            return
+        self.lists.setdefault(block.der, (found, []))[1].append(place)
+
+    def _add_index(self, file: SourceFile) -> None:
+        try:
+            issued, revoked = read_index(file.data)
+        except IndexDamagedError as error:
+            problem = f"the index of an authority whose {error}; {UNKNOWN_REVOCATIONS}"
+            self._leave_out(file.place, problem, LeftOutCode.REVOCATION_LIST)
+            return
+        self.indexes.append(FoundIndex(place=file.place, issued=issued, revoked=revoked))
+
     def _add_key(self, place: Place, block: Block) -> None:
         if block.is_encrypted:
             self.locked.setdefault(block.pem, []).append(place)
@@ -160,6 +213,11 @@ class _Collected:
 
 def _each_once(places: Iterable[Place]) -> tuple[Place, ...]:
     return tuple(dict.fromkeys(places))
+
+
+def _should_hold_something(file: SourceFile) -> bool:
+    """A file with PEM blocks of other kinds, such as the parameters of a key exchange, is known not to matter."""
+    return bool(file.data) and file.place.path.lower().endswith(_TELLING_ENDINGS) and _BOUNDARY not in file.data
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from edgecerts.adoption.model import Adoption
+from edgecerts.adoption.model import AdoptedEntry, Adoption
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.manifest.requests import request_path
 
@@ -13,5 +13,10 @@ def kept_requests(adoption: Adoption) -> Iterator[tuple[str, bytes]]:
     Names of entries differ between brokers and clients too, and so do these paths.
     """
     for entry in adoption.entries:
-        if entry.declared.key_held is KeyHeld.CSR and entry.request is not None:
+        if declares_request(entry) and entry.request is not None:
             yield request_path(None, entry.name), entry.request.pem
+
+
+def declares_request(entry: AdoptedEntry) -> bool:
+    """Whether an entry's private key is on its host, and its request here."""
+    return entry.declared.key_held is KeyHeld.CSR and entry.request is not None

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecerts.adoption.material import LeftOut, LeftOutCode, Place
+from edgecerts.desired.graph import LOCAL_FOLDER
 from edgecerts.errors import StorageError
 from edgecerts.observed.folder_reader import FolderReader, NotReadableError, OpenFolder
 
 MAX_FILE_BYTES = 1024 * 1024
 """No bundle of a plant comes near this; that of all public authorities has a quarter of it."""
+
+_LEADS_OUT = "a symbolic link that leads out of the folder, or nowhere; it is not followed"
 
 MAX_FILES = 100_000
 MAX_DEPTH = 32
@@ -62,19 +65,25 @@ class _Walk:
             try:
                 yield from self._entry(folder, name, (*steps, name))
             except NotReadableError as error:
-                yield _left_out((*steps, name), error.problem)
+                yield _left_out((*steps, name), error.problem, may_be_key=True)
 
     def _entry(self, folder: OpenFolder, name: str, steps: tuple[str, ...]) -> Iterator[SourceFile | LeftOut]:
         status = folder.look(name)
         if status is None:
             yield _left_out(steps, "it cannot be looked at")
+        elif stat.S_ISDIR(status.st_mode) and name == LOCAL_FOLDER:
+            yield LeftOut(
+                code=LeftOutCode.EDGECERTS_RECORDS,
+                files=(_text(steps),),
+                message="what edgecerts keeps for itself beside its files, replaced keys among it; it is not read",
+            )
         elif stat.S_ISDIR(status.st_mode):
             with folder.open_folder(name) as inner:
                 if inner is not None:
                     yield from self.files(inner, steps)
         elif stat.S_ISLNK(status.st_mode):
             if not self._leads_inside(steps):
-                yield _left_out(steps, "a symbolic link that leads out of the folder, or nowhere; it is not followed")
+                yield _left_out(steps, _LEADS_OUT)
         elif not stat.S_ISREG(status.st_mode):
             yield _left_out(steps, "it is not a plain file")
         elif status.st_size > MAX_FILE_BYTES:
@@ -89,8 +98,8 @@ class _Walk:
         return target.is_relative_to(self.root) and target.exists()
 
 
-def _left_out(steps: tuple[str, ...], problem: str) -> LeftOut:
-    return LeftOut(code=LeftOutCode.UNREADABLE, files=(_text(steps),), message=problem)
+def _left_out(steps: tuple[str, ...], problem: str, *, may_be_key: bool = False) -> LeftOut:
+    return LeftOut(code=LeftOutCode.UNREADABLE, files=(_text(steps),), message=problem, may_be_key=may_be_key)
 
 
 def _text(steps: tuple[str, ...]) -> str:

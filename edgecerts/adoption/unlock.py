@@ -28,7 +28,7 @@ def unlock(material: Material, passwords: Iterable[OpenedBy]) -> Material:
         if not _is_affordable(key):
             files = tuple(place.path for place in key.places)
             message = "an encrypted private key that would take very long to open"
-            left_out.append(LeftOut(code=LeftOutCode.OTHER_KEY, files=files, message=message))
+            left_out.append(LeftOut(code=LeftOutCode.OTHER_KEY, files=files, message=message, may_be_key=True))
             continue
         found = open_key(key, passwords)
         if found is None:

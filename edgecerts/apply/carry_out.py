@@ -14,7 +14,14 @@ from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.report import Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
 from edgecerts.apply.transaction import Draft, DraftFile, Transaction
-from edgecerts.desired.graph import LOG_FOLDER, PRIVATE_KEY_MODE, PUBLIC_MODE, PrivateKeyArtifact
+from edgecerts.desired.graph import (
+    LOG_FOLDER,
+    PRIVATE_KEY_MODE,
+    PUBLIC_MODE,
+    ListCopyArtifact,
+    PrivateKeyArtifact,
+    RevocationListArtifact,
+)
 from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.plan.model import Action, Change, Plan
 
@@ -48,13 +55,14 @@ def build_groups(plan: Plan) -> Iterator[list[Unit]]:
     """The pending changes as units, in groups that are published before the next begins.
 
     What gets encrypted comes first, so that .gitignore, which lets it into a repository, never comes before it. The
-    folder's own files come before every new key, and an authority before what it issues.
+    folder's own files come before every new key, and an authority before what it issues. Revocation lists come last:
+    what they revoke because it is replaced must have been replaced, and brokers' copies are of what is in its place.
     """
     encrypted = [change for change in plan.pending if _is_encrypted(change)]
     yield [Unit(identity=change.address.identity, changes=(change,)) for change in encrypted]
     rest: dict[str, list[Change]] = {}
     for change in plan.pending:
-        if not _is_encrypted(change):
+        if not _is_encrypted(change) and not _is_list(change):
             rest.setdefault(change.address.identity, []).append(change)
     yield [Unit(identity="folder", changes=(change,)) for change in rest.pop("folder", ())]
     # What the log lacks is on record before anything takes its place.
@@ -71,12 +79,24 @@ def build_groups(plan: Plan) -> Iterator[list[Unit]]:
             yield group
             group, weight = [], 0
     yield group
+    for kind in (RevocationListArtifact, ListCopyArtifact):
+        units = [
+            Unit(identity=change.address.identity, changes=(change,))
+            for change in plan.pending
+            if isinstance(change.artifact, kind)
+        ]
+        for begin in range(0, len(units), _GROUP):
+            yield units[begin : begin + _GROUP]
 
 
 def _makes_slow_key(change: Change) -> bool:
     artifact = change.artifact
     made = change.action in (Action.CREATE, Action.REKEY)
     return made and isinstance(artifact, PrivateKeyArtifact) and is_slow(artifact.key_type)
+
+
+def _is_list(change: Change) -> bool:
+    return isinstance(change.artifact, RevocationListArtifact | ListCopyArtifact)
 
 
 def _is_encrypted(change: Change) -> bool:
@@ -125,7 +145,7 @@ class Worker:
             for number, unit in enumerate(units):
                 self.on_progress(self._done, total)
                 self._done += len(unit.changes)
-                cause = self._cause(unit.identity)
+                cause = self._cause(unit)
                 if cause is not None:
                     self._skip(unit.changes, cause)
                     continue
@@ -225,10 +245,14 @@ class Worker:
         told = f"its new private key is {place}"
         return StorageError(error.message, hint=f"{error.hint}; {told}" if error.hint else told)
 
-    def _cause(self, identity: str) -> str | None:
+    def _cause(self, unit: Unit) -> str | None:
         """Why a unit is not begun: it, the authority, or the folder's files failed."""
+        identity = unit.identity
         if self.stopped is not None:
             return self.stopped
+        if _is_list(unit.changes[0]):
+            # Who was revoked is locked out, whatever else went wrong with somebody.
+            return "it depends on ca, which failed" if "ca" in self.failed else None
         cause = next((name for name in (identity, "ca", "folder", "log") if name in self.failed), None)
         if cause is None and identity == "folder" and self.failed:
             # A key that could not be encrypted must stay out of a repository, and so does every other then.
@@ -239,6 +263,7 @@ class Worker:
     def _finish(self, unit: Unit) -> None:
         for change in unit.changes:
             self.outcomes[str(change.address)] = Outcome(change=change, status=Status.DONE)
+            self.workshop.published.add(change.address)
 
     def _skip(self, changes: Sequence[Change], why: str) -> None:
         for change in changes:

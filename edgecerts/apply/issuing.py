@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from edgecerts import __version__
 from edgecerts.apply.key_maker import KeyMaker
@@ -13,8 +14,10 @@ from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
     Address,
     CertificateArtifact,
+    ListCopyArtifact,
     LogArtifact,
     PrivateKeyArtifact,
+    RevocationListArtifact,
     TextArtifact,
     TrustArtifact,
 )
@@ -24,6 +27,7 @@ from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_
 from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
 from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
 from edgecerts.pki.private_keys import PrivateKey, encode_new_key, spki_sha256
+from edgecerts.pki.revocation_lists import encode_revocation_lists, sign_revocation_list
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
@@ -41,19 +45,23 @@ class Workshop:
 
     Attributes:
         certificates: authorities' certificates by address, existing ones and those made in this run.
+        lists: authorities' revocation lists by address, likewise.
         requests: the path of each identity's certificate request, by identity.
         now: the run's one moment, in UTC.
         job: who runs this, for the issuance log.
         maker: makes new private keys.
+        published: the addresses of what is in its place already.
     """
 
     inventory: Inventory
     keys: KeyRing
     certificates: dict[str, x509.Certificate]
+    lists: dict[str, x509.CertificateRevocationList]
     requests: Mapping[str, str]
     now: datetime
     job: str
     maker: KeyMaker = field(default_factory=KeyMaker)
+    published: set[Address] = field(default_factory=set)
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
     _issuer_keys: dict[Address, tuple[PrivateKey, str]] = field(default_factory=dict, repr=False)
     _serials: set[int] = field(init=False, repr=False)
@@ -76,6 +84,10 @@ class Workshop:
             return self._make_certificate(artifact, change)
         if isinstance(artifact, LogArtifact):
             return Made(log_lines=self._make_records(change))
+        if isinstance(artifact, RevocationListArtifact):
+            return Made(content=self._make_list(artifact, change))
+        if isinstance(artifact, ListCopyArtifact):
+            return Made(content=self._make_list_copy(artifact))
         assert isinstance(artifact, TrustArtifact)  # noqa: S101 (what is left over is removed, and never made)
         return Made(content=self._make_trust(artifact))
 
@@ -125,6 +137,7 @@ class Workshop:
             action=change.action.value,
             reasons=tuple(reason.code for reason in change.reasons),
             issued_at=self.now,
+            revokes=issuance.revokes or "",
         )
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
@@ -146,6 +159,32 @@ class Workshop:
             if facts.certificate not in trusted:
                 trusted.append(facts.certificate)
         return encode_certificates(*trusted)
+
+    def _make_list(self, artifact: RevocationListArtifact, change: Change) -> bytes:
+        listing = change.listing
+        assert listing is not None  # noqa: S101 (the planner says how every list is signed)
+        # Of what was to be replaced and was not, nothing else is in its place: it goes on.
+        entries = [
+            listed.entry
+            for listed in listing.entries
+            if listed.replaced_by is None or listed.replaced_by in self.published
+        ]
+        crl = sign_revocation_list(
+            entries,
+            issuer=self.certificates[str(artifact.issuer)],
+            private_key=self._private_key(Address(identity=artifact.issuer.identity, part="private-key")),
+            period=listing.period,
+            number=listing.number,
+            url=artifact.url,
+        )
+        self.lists[str(artifact.address)] = crl
+        return encode_revocation_lists(crl)
+
+    def _make_list_copy(self, artifact: ListCopyArtifact) -> bytes:
+        paths = (entry.crl for entry in artifact.also_trust if entry.crl is not None)
+        others = (facts.crl for path in paths for facts in self.inventory.also_revoked[path].value or ())
+        lists = {crl.fingerprint(hashes.SHA256()): crl for crl in (self.lists[str(artifact.source)], *others)}
+        return encode_revocation_lists(*lists.values())
 
     def _make_records(self, change: Change) -> bytes:
         """What was signed elsewhere was issued when it begins, as far as anybody can say."""
@@ -196,6 +235,7 @@ class Workshop:
         action: str,
         reasons: tuple[ReasonCode, ...],
         issued_at: datetime,
+        revokes: str = "",
     ) -> LogEntry:
         return LogEntry(
             serial=facts.serial,
@@ -211,4 +251,5 @@ class Workshop:
             issued_at=rfc3339(issued_at),
             issued_by=self.job,
             version=__version__,
+            revokes=revokes,
         )

@@ -66,6 +66,7 @@ def gather_keys(
         if address in fetched or found.state is State.LOCKED:
             # Planning opened no locked key, so what it says of every other is looked at here.
             _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
+            _check_not_revoked(identity, plan, key, is_certified=identity.address in certified)
             _check_lineage(identity, plan, graph, inventory, key)
         opened[address] = key
     return KeyRing(passwords=passwords, opened=opened)
@@ -143,6 +144,15 @@ def _check_locked_key(identity: Identity, inventory: Inventory, key: PrivateKey,
         raise InvalidKeyError(
             f"{name} is not the key of {identity.certificate.path}",
             hint="bring back the two that belong together; nothing was written",
+        )
+
+
+def _check_not_revoked(identity: Identity, plan: Plan, key: PrivateKey, *, is_certified: bool) -> None:
+    if is_certified and spki_sha256(key.public_key()) in plan.revoked_keys:
+        address = identity.private_key.address
+        raise InvalidKeyError(
+            f"{identity.private_key.path} is a key that was revoked, and such a key is not certified again",
+            hint=f"have a new key made: --replace {address}; nothing was written",
         )
 
 

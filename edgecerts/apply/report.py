@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgecerts.errors import ExitCode
-from edgecerts.plan.model import Action, Change, Delivery, Plan, Remark
+from edgecerts.plan.handover import Delivery
+from edgecerts.plan.model import Action, Change, Plan, Remark
 
 
 @enum.unique
@@ -70,13 +71,15 @@ class ApplyReport:
     @property
     def nothing_to_do(self) -> bool:
         settled = all(change.action is Action.NO_OP for change in self.plan.changes)
-        return settled and not (self.recovered or self.plan.blocked or self.stale or self.left)
+        return settled and not (
+            self.recovered or self.plan.blocked or self.stale or self.left or self.plan.refuses_entries
+        )
 
     @property
     def exit_code(self) -> ExitCode:
         """4 when anything was refused or stale, else 1 when anything was blocked, skipped or failed, else 0."""
         statuses = {outcome.status for outcome in self.outcomes}
-        if Status.REFUSED in statuses or self.stale:
+        if Status.REFUSED in statuses or self.stale or self.plan.refuses_entries:
             return ExitCode.REFUSED
         if self.unfinished is not None:
             return ExitCode.ERROR

@@ -148,6 +148,7 @@ def run_apply(run: Run) -> ApplyReport:
             inventory=prepared.inventory,
             keys=prepared.keys,
             certificates=_existing_authorities(run.graph, prepared.inventory),
+            lists=_existing_lists(run.graph, prepared.inventory),
             requests={
                 identity.address: identity.request.path
                 for identity in run.graph.end_entities
@@ -286,6 +287,15 @@ def _existing_authorities(graph: Graph, inventory: Inventory) -> dict[str, x509.
     return certificates
 
 
+def _existing_lists(graph: Graph, inventory: Inventory) -> dict[str, x509.CertificateRevocationList]:
+    lists = {}
+    for artifact in (artifact for identity in graph.authorities for artifact in identity.revocation_lists):
+        found = inventory.revocation_lists[artifact.path]
+        if found.value:
+            lists[str(artifact.address)] = found.value[0].crl
+    return lists
+
+
 def _look_again(run: Run) -> tuple[Inventory, Plan]:
     """Reads the folder from disk and plans without the requests that were carried out."""
     settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
@@ -332,7 +342,7 @@ def _report(run: Run, selection: Selection, outcomes: Mapping[str, Outcome], aft
         plan=plan,
         outcomes=tuple(ordered),
         new_authority=authority[0].spki_sha256 if authority else None,
-        deliver=plan_deliveries(run.graph.end_entities, done),
+        deliver=plan_deliveries(run.graph.identities, done),
         new_keys=tuple(artifact.path for artifact in made if artifact.path in new_keys),
         stale=selection.stale,
         left=selection.left,

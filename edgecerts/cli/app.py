@@ -268,6 +268,17 @@ def import_command(
         str | None,
         typer.Option("--ca", metavar="NAME", help="The authority to take over: its common name or fingerprint."),
     ] = None,
+    broker: Annotated[
+        list[str] | None,
+        typer.Option("--broker", metavar="NAME", help="A broker's certificate, by name, host or file, or a pattern."),
+    ] = None,
+    client: Annotated[
+        list[str] | None,
+        typer.Option("--client", metavar="NAME", help="A client's certificate, likewise. Both are repeatable."),
+    ] = None,
+    without_locked_keys: Annotated[
+        bool, typer.Option("--without-locked-keys", help="Go on where keys that were not found may be locked ones.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and write nothing.")] = False,
     format_: FormatOption = Format.TEXT,
 ) -> None:
@@ -275,6 +286,7 @@ def import_command(
     from edgecerts.cli.platform import find_platform_notice
 
     notice = find_platform_notice(sys.platform, "import")
+    from edgecerts.adoption.told_roles import ToldRoles
     from edgecerts.cli.import_folder import import_folder
 
     code = import_folder(
@@ -283,6 +295,8 @@ def import_command(
         output,
         passwords=password or (),
         authority=ca,
+        told=ToldRoles(brokers=broker or (), clients=client or ()),
+        without_locked_keys=without_locked_keys,
         dry_run=dry_run,
         as_json=format_ is Format.JSON,
         notice=notice,

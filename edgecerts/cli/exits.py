@@ -52,8 +52,15 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
             console.tell(_traceback(error))
         return ExitCode.ERROR
     if code == ExitCode.INTERRUPTED:
-        console.tell("\ninterrupted: every file is whole; edgecerts plan shows where things stand\n")
+        console.tell(f"\ninterrupted: every file is whole; {_next_step(arguments)}\n")
     return code
+
+
+def _next_step(arguments: list[str]) -> str:
+    """What to do after an interruption. An import writes its manifest last, so there is nothing to plan yet."""
+    if next((text for text in arguments if not text.startswith("-")), None) == "import":
+        return "run the same import again, and it goes on from there"
+    return "edgecerts plan shows where things stand"
 
 
 def _usage_error(console: Console, error: typer.TyperException) -> int:

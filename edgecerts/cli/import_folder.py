@@ -3,17 +3,22 @@
 import getpass
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecerts.adoption.adopt import build_adoption
+from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.material import FoundKey, LockedKey, Material, OpenedBy
 from edgecerts.adoption.model import Adoption
+from edgecerts.adoption.promise import keep_promises
 from edgecerts.adoption.read_material import read_material
 from edgecerts.adoption.requests import kept_requests
 from edgecerts.adoption.source_files import read_source
+from edgecerts.adoption.told_roles import ToldRoles
 from edgecerts.adoption.unlock import open_key, unlock
+from edgecerts.adoption.unopened import Unopened
 from edgecerts.apply.core_dumps import forbid_core_dumps
 from edgecerts.apply.job import describe_job
 from edgecerts.apply.secrets import Secret, SecretSources
@@ -28,7 +33,7 @@ from edgecerts.manifest.model import PasswordSource
 from edgecerts.manifest.output import DEFAULT_OUTPUT
 from edgecerts.report.import_json import render_import_json
 from edgecerts.report.import_text import Written, render_import_text
-from edgecerts.report.manifest_text import render_manifest
+from edgecerts.report.manifest_text import SCHEMA_NAME, render_manifest
 from edgecerts.report.style import Style
 
 _TRIES = 3
@@ -47,6 +52,13 @@ class Places:
     output: Path
     named_output: str | None
 
+    @property
+    def flags(self) -> str:
+        """What every later command needs to find them, with a space before it."""
+        named = ["-f", str(self.manifest)] if self.manifest != Path("pki.yaml") else []
+        named += ["--output", str(self.output)] if self.named_output is None else []
+        return f" {shlex.join(named)}" if named else ""
+
 
 def import_folder(
     source: Path,
@@ -55,6 +67,8 @@ def import_folder(
     *,
     passwords: Sequence[str],
     authority: str | None,
+    told: ToldRoles,
+    without_locked_keys: bool,
     dry_run: bool,
     as_json: bool,
     notice: str | None,
@@ -62,10 +76,12 @@ def import_folder(
     """Takes over a folder of keys and certificates, and prints what was found.
 
     Args:
+        without_locked_keys: write also where a key that was not found may be one that could not be opened.
         notice: what is to be said before anything is written, or None.
 
     Returns:
-        1 where the folder holds no authority that can be taken over, else 0.
+        1 where the folder holds no authority that can be taken over, or nothing is written because of locked keys;
+        else 0.
 
     Raises:
         UsageError: a flag cannot be used.
@@ -83,55 +99,90 @@ def import_folder(
     material = unlock(material, _fetch(references, places, console) if material.locked else ())
     if console.can_ask:
         material = _ask(material, console)
-    adoption = build_adoption(material, source=str(source), now=now, wanted=authority)
+    again = shlex.join(("edgecerts", "import", str(source), *(f"--password={text}" for text in passwords)))
+    adoption = build_adoption(material, source=str(source), now=now, wanted=authority, told=told, again=again)
     written = None
     if adoption.authority is not None:
-        written = _write(adoption, places, dry_run=dry_run)
+        given = _prepare(adoption, places)
+        adoption = given.adoption
+        withheld = None if without_locked_keys else _find_withheld(adoption)
+        written = _write(given, places, withheld=withheld, dry_run=dry_run)
     if as_json:
         console.result(render_import_json(adoption, written))
     else:
         style = Style(colour=console.has_colour, width=console.width)
         console.result(render_import_text(adoption, written, style=style))
+    if written is not None and written.withheld is not None and not dry_run:
+        console.error(f"nothing was written: {written.withheld}", hint=written.withheld_hint)
+        return ExitCode.ERROR
     return ExitCode.DONE if written is not None else ExitCode.ERROR
 
 
-def _write(adoption: Adoption, places: Places, *, dry_run: bool) -> Written:
-    text = render_manifest(adoption, output=places.named_output)
+def _prepare(adoption: Adoption, places: Places) -> TakeOver:
+    """What is written. The manifest's comments promise what the plan of its own graph does."""
+    has_schema = (places.manifest.parent / SCHEMA_NAME).is_file()
+    text = render_manifest(adoption, output=places.named_output, has_schema=has_schema)
     graph = build_graph(parse_manifest(text.encode("utf-8"), source=str(places.manifest)))
-    given = TakeOver(
+    adoption = keep_promises(adoption, graph, flags=places.flags)
+    return TakeOver(
         adoption=adoption,
         graph=graph,
         manifest=places.manifest,
-        text=text,
+        text=render_manifest(adoption, output=places.named_output, has_schema=has_schema),
         output=places.output,
         now=adoption.created_at,
         job=describe_job(os.environ),
     )
-    files = take_over(given, dry_run=dry_run)
+
+
+def _find_withheld(adoption: Adoption) -> str | None:
+    """Why the manifest might say of a key that it is elsewhere while it lies in the folder, or None."""
+    if not adoption.unopened.any or not adoption.keyless:
+        return None
+    return f"the private key of {name_some(adoption.keyless)} was not found, and may be {adoption.unopened}"
+
+
+def _write(given: TakeOver, places: Places, *, withheld: str | None, dry_run: bool) -> Written:
+    adoption = given.adoption
     beside = [path for path, _ in kept_requests(adoption)] + [other.file for other in adoption.trusted]
+    for path in beside:
+        _check_outside(places.source, places.manifest.parent / path, flag="-f")
+    files = take_over(given, dry_run=dry_run or withheld is not None)
     return Written(
         manifest=str(places.manifest),
         output=str(places.output),
         files=len(files),
         beside=tuple(str(places.manifest.parent / path) for path in beside),
-        needs_output=places.named_output is None,
-        dry_run=dry_run,
+        flags=places.flags,
+        dry_run=dry_run or withheld is not None,
+        withheld=withheld,
+        withheld_hint=_open_them(adoption.unopened) if withheld is not None else None,
     )
+
+
+def _open_them(unopened: Unopened) -> str:
+    how = ["name its password: --password env:NAME"] if unopened.locked else []
+    how += ["let this user read it"] if unopened.unread else []
+    return f"{', and '.join(how)}; or do without: --without-locked-keys"
 
 
 def _find_places(source: Path, manifest: Path, output: Path | None) -> Places:
     folder = manifest.parent
     written = output if output is not None else folder / DEFAULT_OUTPUT
-    real = Path(os.path.realpath(source))
     for path, flag in ((manifest, "-f"), (written, "--output")):
-        if Path(os.path.realpath(path)).is_relative_to(real):
-            raise UsageError(
-                f"{path} would lie in {source}, and nothing is ever written there",
-                hint=f"run edgecerts import in another folder, or name another place with {flag}",
-            )
+        _check_outside(source, path, flag=flag)
     relative = os.path.relpath(os.path.realpath(written), os.path.realpath(folder))
     named = None if relative.startswith("..") or relative == "." else Path(relative).as_posix()
     return Places(source=source, manifest=manifest, output=written, named_output=named)
+
+
+def _check_outside(source: Path, path: Path, *, flag: str) -> None:
+    """Links count: a folder beside the manifest may lead into the source."""
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(source)):
+        raise UsageError(
+            f"{path} would lie in {source}, and nothing is ever written there",
+            hint=f"run edgecerts import in another folder, or name another place with {flag}",
+        )
 
 
 def _parse_reference(text: str, folder: Path) -> PasswordSource:

@@ -1,8 +1,10 @@
 """`edgecerts init`."""
 
+import os
 from pathlib import Path
 
 from edgecerts.cli.console import Console
+from edgecerts.cli.half_done import HINT, find_half_done
 from edgecerts.errors import ExitCode, StorageError
 from edgecerts.manifest.starter import STARTER
 
@@ -11,8 +13,11 @@ def write_starter(path: Path) -> ExitCode:
     """Writes a manifest to start from.
 
     Raises:
-        StorageError: something of that name exists, or it cannot be written.
+        StorageError: something of that name exists, or it cannot be written; or there is an output folder already.
     """
+    output = find_half_done(path)
+    if output is not None and not os.path.lexists(path):
+        raise StorageError(f"{output} is here already, without {path}", hint=HINT)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(STARTER)

@@ -47,6 +47,8 @@ class HazardName(enum.StrEnum):
     CLOCK_BEHIND = "clock-behind"
     INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
+    UNREVOKED = "unrevoked"
+    UNKNOWN_SERIAL = "unknown-serial"
 
 
 @enum.unique

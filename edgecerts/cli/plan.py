@@ -70,6 +70,6 @@ def _render(plan: Plan, console: Console, *, form: str, output: str, show_all: b
 def _detailed_code(plan: Plan) -> ExitCode:
     if plan.blocked:
         return ExitCode.ERROR
-    if plan.refused:
+    if plan.refused or plan.refuses_entries:
         return ExitCode.REFUSED
     return ExitCode.CHANGES_PENDING if plan.pending else ExitCode.DONE

@@ -1,9 +1,5 @@
 """From a manifest to the graph of what should exist. Pure: no file is looked at."""
 
-import hashlib
-from dataclasses import replace
-from datetime import timedelta
-
 from edgecerts.desired.folder_files import build_folder_files
 from edgecerts.desired.graph import (
     Address,
@@ -14,20 +10,14 @@ from edgecerts.desired.graph import (
     PrivateKeyArtifact,
     RenewalRule,
     RequestArtifact,
+    RevocationListArtifact,
     TrustArtifact,
 )
-from edgecerts.manifest.model import (
-    Authority,
-    EndEntity,
-    EndEntityKind,
-    KeyHeld,
-    Manifest,
-    Rekey,
-    RenewBefore,
-    RenewJitter,
-)
+from edgecerts.desired.renewal import ahead, renewal_rule
+from edgecerts.desired.revocation import CA_CERTIFICATE, build_list_copy, build_revocation_lists
+from edgecerts.manifest.model import Authority, EndEntity, EndEntityKind, KeyHeld, Manifest, Rekey
 from edgecerts.pki.certificates import CertificateSpec
-from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE
+from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE, Usage
 
 _KINDS = {EndEntityKind.BROKER: IdentityKind.BROKER, EndEntityKind.CLIENT: IdentityKind.CLIENT}
 _FOLDERS = {IdentityKind.BROKER: "brokers", IdentityKind.CLIENT: "clients"}
@@ -56,16 +46,21 @@ def certificate_path(address: str) -> str | None:
 
 def build_graph(manifest: Manifest) -> Graph:
     """Every file that the manifest asks for."""
-    root = manifest.authorities[0]
-    authority = _build_authority(root)
-    end_entities = tuple(_build_end_entity(entity, root) for entity in manifest.brokers + manifest.clients)
+    root, settings = manifest.authorities[0], manifest.revocation_list
+    lists = build_revocation_lists(settings, manifest.revocations) if settings is not None else ()
+    authority = _build_authority(root, lists)
+    url = settings.url if settings is not None else None
+    end_entities = tuple(
+        _build_end_entity(entity, root, source=lists[0] if lists else None, crl_url=url)
+        for entity in manifest.brokers + manifest.clients
+    )
     return Graph(
         folder_files=build_folder_files(authority, end_entities), authorities=(authority,), end_entities=end_entities
     )
 
 
-def _build_authority(authority: Authority) -> Identity:
-    certificate = Address(identity="ca", part="certificate")
+def _build_authority(authority: Authority, lists: tuple[RevocationListArtifact, ...]) -> Identity:
+    certificate = CA_CERTIFICATE
     return Identity(
         address="ca",
         kind=IdentityKind.CA,
@@ -93,20 +88,23 @@ def _build_authority(authority: Authority) -> Identity:
             lifetime_declared=bool(_LIFETIME_KEYS & authority.declared),
             usages_declared=False,
             # Early enough that leaves issued until then still get their whole lifetime.
-            renewal=_renewal_rule(
+            renewal=renewal_rule(
                 authority.renew_before, RenewalRule(duration=authority.end_entity_validity, share=1 / 2)
             ),
         ),
         trust=None,
         fingerprint=authority.fingerprint,
+        revocation_lists=lists,
     )
 
 
-def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
+def _build_end_entity(
+    entity: EndEntity, issuer: Authority, *, source: RevocationListArtifact | None, crl_url: str | None
+) -> Identity:
     kind = _KINDS[entity.kind]
     address = f"{kind}/{entity.name}"
     folder = f"{_FOLDERS[kind]}/{entity.name}"
-    issuer_certificate = Address(identity="ca", part="certificate")
+    issuer_certificate = CA_CERTIFICATE
     return Identity(
         address=address,
         kind=kind,
@@ -125,12 +123,19 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
         certificate=CertificateArtifact(
             address=Address(identity=address, part="certificate"),
             path=f"{folder}/{_STEMS[kind]}.pem",
-            spec=CertificateSpec(is_ca=False, subject=entity.subject, alt_names=entity.alt_names, usages=entity.usages),
+            spec=CertificateSpec(
+                is_ca=False,
+                subject=entity.subject,
+                alt_names=entity.alt_names,
+                usages=entity.usages,
+                # Brokers look at clients' certificates alone.
+                crl_url=crl_url if Usage.CLIENT in entity.usages else None,
+            ),
             issuer=issuer_certificate,
             lifetime=entity.lifetime,
             lifetime_declared=bool(_LIFETIME_KEYS & entity.declared),
             usages_declared="usages" in entity.declared,
-            renewal=_ahead(_renewal_rule(entity.renew_before, _RENEWAL), entity.renew_jitter, address),
+            renewal=ahead(renewal_rule(entity.renew_before, _RENEWAL), entity.renew_jitter, address),
         ),
         trust=TrustArtifact(
             address=Address(identity=address, part="trust"),
@@ -139,6 +144,8 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             also_trust=issuer.also_trust,
         ),
         request=_build_request(entity),
+        list_copy=build_list_copy(address, folder, source, issuer.also_trust) if kind is IdentityKind.BROKER else None,
+        revoke_on_rekey=entity.revoke_on_rekey,
     )
 
 
@@ -146,26 +153,3 @@ def _build_request(entity: EndEntity) -> RequestArtifact | None:
     if entity.request is None:
         return None
     return RequestArtifact(path=entity.request.path, must_match=entity.request.must_match, password=entity.password)
-
-
-def _renewal_rule(declared: RenewBefore | None, default: RenewalRule) -> RenewalRule:
-    if declared is None:
-        return default
-    if declared.percent is not None:
-        return RenewalRule(share=declared.percent / 100)
-    return RenewalRule(duration=declared.duration)
-
-
-def _ahead(rule: RenewalRule, jitter: RenewJitter | None, address: str) -> RenewalRule:
-    """The rule for one identity of a fleet, which is due a little earlier than others."""
-    if jitter is None:
-        return rule
-    part = jitter_part(address)
-    if jitter.duration is not None:
-        return replace(rule, ahead_duration=timedelta(seconds=int(jitter.duration.total_seconds() * part)))
-    return replace(rule, ahead_share=(jitter.percent or 0) / 100 * part)
-
-
-def jitter_part(address: str) -> float:
-    """The part of `renew_jitter` that an identity has, from 0 up to 1: the same in every version, on every machine."""
-    return int.from_bytes(hashlib.sha256(address.encode()).digest()[:4]) / 2**32

@@ -24,13 +24,18 @@ clients/NAME/   goes to that client, and nothing else does
                 server.pem, client.pem   the certificate
                 ca.pem                   whom it trusts
 ca/ca.pem       the authority's certificate; public
-{key}issued/         one public line for every certificate that was ever signed
+{crl}{key}issued/         one public line for every certificate that was ever signed
 .edgecerts/     belongs to this machine: a lock, what is being written, and private
                 keys that were replaced, for 30 days
 
 {backup}
 May be committed: all certificates, issued/, this file, and private keys that are
 encrypted. Private keys that are not encrypted may not; .gitignore keeps them out.
+"""
+
+_CRL = """\
+ca/ca.crl.pem   the list of what is revoked; public. brokers/NAME/crl.pem is a copy. It
+                ends: brokers that use it need the next one in time
 """
 
 _KEY_HERE = """\
@@ -60,15 +65,20 @@ def build_folder_files(authority: Identity, end_entities: Iterable[Identity]) ->
     return (
         _text_artifact(GITIGNORE, build_gitignore(encrypted)),
         _text_artifact(".gitattributes", _GITATTRIBUTES),
-        _text_artifact("README.txt", build_readme(authority.private_key)),
+        _text_artifact("README.txt", build_readme(authority.private_key, has_list=bool(authority.revocation_lists))),
     )
 
 
-def build_readme(key: PrivateKeyArtifact) -> str:
-    """What may leave the folder and what to back up, by where the authority's private key is."""
+def build_readme(key: PrivateKeyArtifact, *, has_list: bool = False) -> str:
+    """What may leave the folder and what to back up, by where the authority's private key is.
+
+    Args:
+        has_list: there is a revocation list.
+    """
+    crl = _CRL if has_list else ""
     if key.source is not None:
-        return _README.format(key="", backup=_BACKUP_ELSEWHERE)
-    return _README.format(key=_KEY_OFFLINE if key.offline else _KEY_HERE, backup=_BACKUP_HERE)
+        return _README.format(crl=crl, key="", backup=_BACKUP_ELSEWHERE)
+    return _README.format(crl=crl, key=_KEY_OFFLINE if key.offline else _KEY_HERE, backup=_BACKUP_HERE)
 
 
 def build_gitignore(encrypted: Iterable[str]) -> str:

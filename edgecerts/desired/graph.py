@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from edgecerts.manifest.model import KeyHeld, Lifetime, PasswordSource, PrivateKeySource, TrustedCA
+from edgecerts.manifest.model import KeyHeld, Lifetime, PasswordSource, PrivateKeySource, Revocation, TrustedCA
 from edgecerts.pki.certificates import CertificateSpec
 from edgecerts.pki.key_types import KeyType
 
@@ -29,6 +29,16 @@ REPLACED_FOLDER = f"{LOCAL_FOLDER}/replaced"
 """Keeps private keys that were replaced or pruned."""
 
 LOG_FOLDER = "issued"
+
+REVOCATION_LIST = "ca/ca.crl.pem"
+"""The list of what the authority revoked, which is good for every broker that reads a file."""
+PUBLISHED_LIST = "ca/published.crl.pem"
+"""The same for one distribution point alone, where brokers fetch it that insist on that."""
+LIST_COPY = "crl.pem"
+"""The name of a broker's copy."""
+LIST_PART, PUBLISHED_LIST_PART = "crl", "published-crl"
+LIST_PARTS = frozenset({LIST_PART, PUBLISHED_LIST_PART})
+"""The last parts of the addresses of lists and of their copies."""
 
 
 @enum.unique
@@ -166,6 +176,43 @@ class TrustArtifact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RevocationListArtifact:
+    """A list of the certificates that an authority revoked.
+
+    Attributes:
+        issuer: the address of the authority's certificate.
+        revocations: what is declared as revoked, without the notes.
+        validity_declared: whether the manifest says how long a list is good for; only then is one compared with it.
+        url: the distribution point that it is for alone; None where it is for every broker.
+    """
+
+    address: Address
+    path: str
+    issuer: Address
+    revocations: tuple[Revocation, ...]
+    validity: timedelta
+    validity_declared: bool
+    renewal: RenewalRule
+    url: str | None
+    mode: int = PUBLIC_MODE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListCopyArtifact:
+    """A broker's `crl.pem`: the authority's list, then those of the other authorities that it trusts.
+
+    Attributes:
+        source: the address of the authority's list.
+    """
+
+    address: Address
+    path: str
+    source: Address
+    also_trust: tuple[TrustedCA, ...]
+    mode: int = PUBLIC_MODE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LogArtifact:
     """The year's file of the issuance log. No manifest asks for it: it only ever grows."""
 
@@ -183,7 +230,16 @@ class LeftoverArtifact:
     is_private_key: bool
 
 
-Artifact = TextArtifact | PrivateKeyArtifact | CertificateArtifact | TrustArtifact | LogArtifact | LeftoverArtifact
+Artifact = (
+    TextArtifact
+    | PrivateKeyArtifact
+    | CertificateArtifact
+    | TrustArtifact
+    | RevocationListArtifact
+    | ListCopyArtifact
+    | LogArtifact
+    | LeftoverArtifact
+)
 
 
 def log_artifact(moment: datetime) -> LogArtifact:
@@ -202,6 +258,9 @@ class Identity:
         trust: None for an authority, whose certificate is what others trust.
         fingerprint: the pinned SHA-256 of an authority's public key, or None.
         request: what its host sends, where its private key is made there.
+        revocation_lists: an authority's, the one for every broker first; none where nothing asks for them.
+        list_copy: a broker's copy.
+        revoke_on_rekey: a certificate whose key is replaced is revoked.
     """
 
     address: str
@@ -213,6 +272,9 @@ class Identity:
     trust: TrustArtifact | None
     fingerprint: str | None = None
     request: RequestArtifact | None = None
+    revocation_lists: tuple[RevocationListArtifact, ...] = ()
+    list_copy: ListCopyArtifact | None = None
+    revoke_on_rekey: bool = False
 
     def artifacts(self) -> Iterator[Artifact]:
         """Its files, each after those that it depends on."""
@@ -220,11 +282,17 @@ class Identity:
         yield self.certificate
         if self.trust is not None:
             yield self.trust
+        yield from self.revocation_lists
+        if self.list_copy is not None:
+            yield self.list_copy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Graph:
-    """Everything that should exist below the output folder."""
+    """Everything that should exist below the output folder.
+
+    Although it stands with its authority, a revocation list is signed last of all: it lists what was replaced.
+    """
 
     folder_files: tuple[TextArtifact, ...]
     authorities: tuple[Identity, ...]

@@ -53,6 +53,11 @@ _ALIASES = {
     "shared_common_name": ("shared", "shared_cn", "share_common_name", "duplicate_cn"),
     "also_trust": ("trust", "extra_ca", "extra_cas", "additional_trust", "ca_bundle", "trusted"),
     "fingerprint": ("pin", "sha256", "thumbprint", "spki", "pinned"),
+    "revoked": ("revocations", "revocation", "revoke", "revoked_certificates", "blocklist", "blacklist", "deny"),
+    "revoked_from": ("revoked_file", "revocations_from", "revocations_file", "revoked_list"),
+    "crl": ("crls", "revocation_list", "crl_file", "certificate_revocation_list"),
+    "url": ("crl_url", "uri", "cdp", "distribution_point", "crl_distribution_points"),
+    "revoke_on_rekey": ("revoke_old", "revoke_replaced", "supersede"),
     "env": ("environment", "variable", "var", "env_var"),
     "file": ("path", "filename", "from_file"),
     "command": ("cmd", "exec", "run", "program"),
@@ -97,6 +102,7 @@ PLACES: Mapping[str, str] = {
     "role": "a role",
     "brokers_from": "`brokers_from`",
     "clients_from": "`clients_from`",
+    "crl": "`crl`",
 }
 """The places where keys stand, in the words of a message."""
 

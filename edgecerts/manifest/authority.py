@@ -67,10 +67,13 @@ def _read_common_name(node: Node | None, mistakes: Mistakes) -> str | None:
 def _read_also_trust(node: Node | None, mistakes: Mistakes) -> tuple[TrustedCA, ...]:
     trusted = []
     for item in node if isinstance(node, Sequence) else ():
-        path = item.get("ca") if isinstance(item, Mapping) else None
+        path, lists = (item.get("ca"), item.get("crl")) if isinstance(item, Mapping) else (None, None)
+        if isinstance(lists, Scalar):
+            check_path(lists, "crl", mistakes)
         if isinstance(path, Scalar):
             check_path(path, "ca", mistakes)
-            trusted.append(TrustedCA(ca=str(path), mark=path.mark))
+            crl = str(lists) if isinstance(lists, Scalar) else None
+            trusted.append(TrustedCA(ca=str(path), crl=crl, mark=path.mark))
     return tuple(trusted)
 
 

@@ -61,12 +61,18 @@ def _read_time_or_share(
 
 def read_not_after(node: Scalar, mistakes: Mistakes) -> datetime | None:
     """Reads the moment at which a certificate ends, as RFC 3339 §5.6 writes it; None after a mistake."""
+    form = _MOMENT_FORM
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", node):
+        form = f"add the time of day and the time zone: {node}T23:59:59Z"
+    return read_moment(node, mistakes, form=form)
+
+
+def read_moment(node: Scalar, mistakes: Mistakes, *, form: str) -> datetime | None:
+    """Reads a moment with its time zone; None after a mistake, to which `form` is the hint."""
     message = f"{quoted(node)} is not a moment"
     if not _MOMENT.fullmatch(node):
-        hint = _MOMENT_FORM
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", node):
-            hint = f"add the time of day and the time zone: {node}T23:59:59Z"
-        elif re.search(r"\.[0-9]", node):
+        hint = form
+        if re.search(r"\.[0-9]", node):
             hint = "write whole seconds: a certificate has no fractions of them (RFC 5280 §4.1.2.5)"
         mistakes.add(node.mark, message, hint)
         return None

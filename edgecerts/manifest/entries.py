@@ -125,6 +125,7 @@ def build_entity(
         rekey=settings.rekey or Rekey.NEVER,
         request=_read_request(settings, name),
         password=settings.password and for_entry(settings.password, name),
+        revoke_on_rekey=bool(settings.revoke_on_rekey),
         declared=declared,
         mark=mark,
     )

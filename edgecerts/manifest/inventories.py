@@ -6,22 +6,16 @@ same in many rows is read once for all of them, because an inventory may have a 
 
 import posixpath
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgecerts.errors import ManifestError, StorageError
 from edgecerts.manifest.entries import Entry
+from edgecerts.manifest.files_beside import INVENTORY, ReadBeside
 from edgecerts.manifest.mistakes import Mistakes, cut, quoted
 from edgecerts.manifest.model import EndEntityKind, InventoryFile
 from edgecerts.manifest.nodes import Mapping, Scalar, Sequence
 from edgecerts.manifest.paths import path_objection, path_parts
 from edgecerts.manifest.roles import Inherited
-
-ReadInventory = Callable[[str], bytes]
-"""Gives the content of an inventory by its path relative to the manifest, or raises a `StorageError`."""
-
-MAX_INVENTORY_BYTES = 64 * 1024 * 1024
-"""The largest inventory that is read; about a million rows."""
 
 _KEYS = {EndEntityKind.BROKER: "brokers_from", EndEntityKind.CLIENT: "clients_from"}
 
@@ -42,7 +36,7 @@ class Inventories:
 
 
 def read_inventories(
-    root: Mapping, inherited: Inherited, mistakes: Mistakes, *, source: str, read: ReadInventory
+    root: Mapping, inherited: Inherited, mistakes: Mistakes, *, source: str, read: ReadBeside
 ) -> Inventories:
     """Reads everything that `brokers_from` and `clients_from` name.
 
@@ -80,9 +74,9 @@ def _is_usable(path: Scalar, seen: dict[str, Scalar], mistakes: Mistakes) -> boo
     return first is path
 
 
-def _read_file(name: str, path: Scalar, read: ReadInventory, mistakes: Mistakes) -> bytes | None:
+def _read_file(name: str, path: Scalar, read: ReadBeside, mistakes: Mistakes) -> bytes | None:
     try:
-        return read(name)
+        return read(name, INVENTORY)
     except StorageError as error:
         mistakes.add(path.mark, error.message, error.hint)
         return None

@@ -45,6 +45,7 @@ _SETTINGS = {
     "csr": _Cell.TEXT,
     "csr_must_match": _Cell.BOOLEAN,
     "rekey": _Cell.CHOICE,
+    "revoke_on_rekey": _Cell.BOOLEAN,
     "password.env": _Cell.TEXT,
     "password.file": _Cell.TEXT,
     "password.command": _Cell.LIST,

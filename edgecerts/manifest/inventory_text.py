@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgecerts.manifest.inventories import MAX_INVENTORY_BYTES
+from edgecerts.manifest.files_beside import INVENTORY
 from edgecerts.manifest.mistakes import Mistakes, cut
 from edgecerts.manifest.model import Mark
 from edgecerts.manifest.text import decode, with_unix_line_ends
@@ -151,7 +151,7 @@ def read_table(data: bytes, file: str, mistakes: Mistakes) -> Table:
     Raises:
         ManifestError: it is empty, too large, not UTF-8, or nobody can say what separates its cells; that is noted.
     """
-    text = with_unix_line_ends(decode(data, mistakes, what="inventory", limit=MAX_INVENTORY_BYTES))
+    text = with_unix_line_ends(decode(data, mistakes, what="inventory", limit=INVENTORY.limit))
     lines = text.splitlines(keepends=True)
     return Table(file=file, text=text, lines=lines, delimiter=_find_delimiter(lines, mistakes))
 

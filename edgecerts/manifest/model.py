@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.names import AltName, Subject
 from edgecerts.pki.profiles import Usage
+from edgecerts.pki.revocation_reasons import RevocationReason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -121,10 +122,53 @@ class RenewJitter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrustedCA:
-    """An entry of `ca.also_trust`: a file of certificates that clients and brokers trust as well."""
+    """An entry of `ca.also_trust`: a file of certificates that clients and brokers trust as well.
+
+    Attributes:
+        crl: the file of their revocation lists, which brokers get beside ours; None where there is no such list.
+    """
 
     ca: str
+    crl: str | None = None
     mark: Mark
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Revocation:
+    """An entry of `revoked`: certificates that are refused although they have not ended.
+
+    Attributes:
+        name: `broker/NAME` or `client/NAME`, all of whose certificates are meant; None where `serial` is set.
+        serial: the serial number of one certificate.
+        since: of a name only the certificates that were issued before this moment, in UTC, are meant.
+        note: for the reader.
+        unknown: the serial number may be one that the issuance log does not have.
+    """
+
+    name: str | None
+    serial: int | None
+    reason: RevocationReason
+    since: datetime | None
+    note: str | None
+    unknown: bool
+    mark: Mark
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevocationListSettings:
+    """What `crl` says of the revocation list.
+
+    Attributes:
+        validity: how long a list is good for; after that, strict brokers refuse every client.
+        renew_before: None where the manifest leaves it to the default.
+        url: where clients' certificates say that a list can be fetched; None leaves that out.
+        declared: the keys that the manifest gave.
+    """
+
+    validity: timedelta
+    renew_before: RenewBefore | None
+    url: str | None
+    declared: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,6 +234,8 @@ class EndEntity:
         request: set exactly where the private key is made on its host.
         password: encrypts the private key, here or on its host.
         declared: the keys that the manifest gave, by the entry itself, its inventory, its role or `defaults`.
+        revoke_on_rekey: a certificate whose key is replaced is revoked.
+        declared: the keys that the manifest gave, by the entry itself or through `defaults`.
     """
 
     kind: EndEntityKind
@@ -205,6 +251,7 @@ class EndEntity:
     rekey: Rekey
     request: Request | None
     password: PasswordSource | None
+    revoke_on_rekey: bool
     declared: frozenset[str]
     mark: Mark
 
@@ -233,6 +280,8 @@ class Manifest:
         authorities: at present exactly one, the root.
         brokers, clients: those that are typed in the manifest first, then those of inventories.
         inventories: those of brokers first.
+        revocations: those of the manifest, then those of the file beside it.
+        revocation_list: None where there is none to be made.
     """
 
     source: str
@@ -242,3 +291,5 @@ class Manifest:
     brokers: tuple[EndEntity, ...]
     clients: tuple[EndEntity, ...]
     inventories: tuple[InventoryFile, ...] = ()
+    revocations: tuple[Revocation, ...] = ()
+    revocation_list: RevocationListSettings | None = None

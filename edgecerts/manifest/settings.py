@@ -14,7 +14,7 @@ from edgecerts.pki.names import check_subject_value, parse_email
 
 KEYS = (
     *("subject", "key_type", "validity", "not_after", "renew_before", "renew_jitter"),
-    *("key_held", "csr", "csr_must_match", "rekey", "password"),
+    *("key_held", "csr", "csr_must_match", "rekey", "revoke_on_rekey", "password"),
 )
 
 
@@ -37,6 +37,7 @@ class Settings:
     csr: str | None = None
     csr_must_match: bool | None = None
     rekey: Rekey | None = None
+    revoke_on_rekey: bool | None = None
     password: PasswordSource | None = None
     marks: dict[str, Mark] = field(default_factory=dict)
 
@@ -53,6 +54,7 @@ class Settings:
             csr=self.csr or defaults.csr,
             csr_must_match=defaults.csr_must_match if self.csr_must_match is None else self.csr_must_match,
             rekey=self.rekey or defaults.rekey,
+            revoke_on_rekey=defaults.revoke_on_rekey if self.revoke_on_rekey is None else self.revoke_on_rekey,
             password=self.password or defaults.password,
             marks=marks,
         )
@@ -68,7 +70,7 @@ def read_settings(node: Node | None, mistakes: Mistakes) -> Settings:
         return Settings()
     key_type, key_held, rekey = node.get("key_type"), node.get("key_held"), node.get("rekey")
     renew_before, renew_jitter = node.get("renew_before"), node.get("renew_jitter")
-    csr, must_match, password = node.get("csr"), node.get("csr_must_match"), node.get("password")
+    csr, password = node.get("csr"), node.get("password")
     return Settings(
         subject=_read_subject(node.get("subject"), mistakes),
         key_type=KeyType(key_type) if isinstance(key_type, Scalar) else None,
@@ -77,11 +79,16 @@ def read_settings(node: Node | None, mistakes: Mistakes) -> Settings:
         renew_jitter=read_renew_jitter(renew_jitter, mistakes) if isinstance(renew_jitter, Scalar) else None,
         key_held=KeyHeld(key_held) if isinstance(key_held, Scalar) else None,
         csr=read_request_path(csr, mistakes) if isinstance(csr, Scalar) else None,
-        csr_must_match=is_true(must_match) if isinstance(must_match, Scalar) and not must_match.is_null else None,
+        csr_must_match=_read_boolean(node.get("csr_must_match")),
         rekey=Rekey(rekey) if isinstance(rekey, Scalar) else None,
+        revoke_on_rekey=_read_boolean(node.get("revoke_on_rekey")),
         password=read_password(password, mistakes) if isinstance(password, Mapping) else None,
         marks={key: key_mark(node[key]) for key in KEYS if key in node and not is_null(node[key])},
     )
+
+
+def _read_boolean(node: Node | None) -> bool | None:
+    return is_true(node) if isinstance(node, Scalar) and not node.is_null else None
 
 
 def _read_subject(node: Node | None, mistakes: Mistakes) -> dict[str, str | None]:

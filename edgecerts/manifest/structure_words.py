@@ -28,12 +28,13 @@ _LISTS = {
     "alt_names": "[broker.example, 10.3.0.12]",
     "usages": "[server, client]",
     "also_trust": "[{ca: old-ca.pem}]",
+    "revoked": "[{name: client/gw-0412, reason: key-compromise}]",
     "command": "[PROGRAM, ARGUMENT]",
     "brokers_from": "[{csv: brokers.csv}]",
     "clients_from": "[{csv: devices.csv}]",
     "ignore": "[notes, location]",
 }
-_LISTS_OF_MAPPINGS = frozenset(("also_trust", "brokers_from", "clients_from"))
+_LISTS_OF_MAPPINGS = frozenset(("also_trust", "brokers_from", "clients_from", "revoked"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -231,5 +232,6 @@ def _keys_by_place(schema: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         "role": top["roles"]["additionalProperties"],
         "brokers_from": top["brokers_from"]["items"],
         "clients_from": top["clients_from"]["items"],
+        "crl": top["crl"],
     }
     return {place: tuple(part["properties"]) for place, part in parts.items()}

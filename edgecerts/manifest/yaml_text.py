@@ -26,7 +26,7 @@ _REPEAT = "write the values out where they are needed, or put them under `defaul
 
 
 def load_tree(text: str, mistakes: Mistakes) -> Mapping:
-    """Reads one YAML document.
+    """Reads a manifest.
 
     Args:
         text: the text, without a byte order mark, with no control characters.
@@ -35,6 +35,32 @@ def load_tree(text: str, mistakes: Mistakes) -> Mapping:
     Raises:
         ManifestError: the text is not YAML, or not one document that holds a mapping.
     """
+    root = _build(text, mistakes)
+    if root is None or (isinstance(root, Scalar) and root.is_null):
+        mistakes.stop(Mark(line=1, column=1), "the manifest is empty", "`edgecerts init` writes one to start from")
+    if not isinstance(root, Mapping):
+        mistakes.stop(
+            root.mark, "a manifest is a mapping", "it begins with `version: 1`, then `ca:`, `brokers:`, `clients:`"
+        )
+    return root
+
+
+def load_list(text: str, mistakes: Mistakes) -> Sequence:
+    """Reads a file that holds one list; an empty file holds an empty one.
+
+    Raises:
+        ManifestError: as for `load_tree`.
+    """
+    root = _build(text, mistakes)
+    if root is None or (isinstance(root, Scalar) and root.is_null):
+        return Sequence(1, 1)
+    if not isinstance(root, Sequence):
+        mistakes.stop(root.mark, "this file holds a list", "write each entry on a line of its own, after a dash")
+    return root
+
+
+def _build(text: str, mistakes: Mistakes) -> Node | None:
+    """The tree of one YAML document, or None where there is none."""
     builder = _Builder(mistakes)
     try:
         for event in _events(text):
@@ -45,7 +71,7 @@ def load_tree(text: str, mistakes: Mistakes) -> Mapping:
 
         mistake = explain(error, text)
         mistakes.stop(mistake.mark, mistake.message, mistake.hint)
-    return builder.result()
+    return builder.root
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -73,11 +99,15 @@ class _Frame:
 
 
 class _Builder:
-    """Puts events together into nodes."""
+    """Puts events together into nodes.
+
+    Attributes:
+        root: the finished tree.
+    """
 
     def __init__(self, mistakes: Mistakes) -> None:
         self._mistakes = mistakes
-        self._root: Node | None = None
+        self.root: Node | None = None
         self._stack: list[_Frame] = []
         self._nodes = 0
         self._documents = 0
@@ -94,21 +124,6 @@ class _Builder:
             self._refuse_alias(event)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._begin_document(event)
-
-    def result(self) -> Mapping:
-        """The finished tree."""
-        root = self._root
-        if root is None or (isinstance(root, Scalar) and root.is_null):
-            self._mistakes.stop(
-                Mark(line=1, column=1), "the manifest is empty", "`edgecerts init` writes one to start from"
-            )
-        if not isinstance(root, Mapping):
-            self._mistakes.stop(
-                root.mark,
-                "a manifest is a mapping",
-                "it begins with `version: 1`, then `ca:`, `brokers:`, `clients:`",
-            )
-        return root
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
         line, column = _position(event)
@@ -145,7 +160,7 @@ class _Builder:
         if self._nodes > MAX_NODES:
             self._mistakes.stop(node.mark, f"more than {MAX_NODES:,} values")
         if not self._stack:
-            self._root = node
+            self.root = node
             return
         frame = self._stack[-1]
         if isinstance(frame.node, Sequence):
@@ -198,8 +213,8 @@ class _Builder:
     def _drop(self) -> None:
         """Goes on as if the scalar or alias at this place had been taken."""
         if not self._stack:
-            self._root = Mapping(1, 1)
-            self._root.incomplete = True
+            self.root = Mapping(1, 1)
+            self.root.incomplete = True
             return
         frame = self._stack[-1]
         if isinstance(frame.node, Mapping):

@@ -12,6 +12,7 @@ from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.revocation_lists import RevocationListFacts
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -92,7 +93,7 @@ class Leftover:
     @property
     def certificate_path(self) -> str:
         """Where its certificate lies; its folder, where there is none."""
-        names = (path for path in self.paths if not path.endswith((".key", "/ca.pem")))
+        names = (path for path in self.paths if not path.endswith((".key", "/ca.pem", "/crl.pem")))
         return next(names, self.paths[0].rpartition("/")[0])
 
 
@@ -118,6 +119,9 @@ class Inventory:
         private_keys, certificates, texts: by path relative to the output folder, for every artifact of the graph.
         also_trusted: by path relative to the manifest's folder.
         requests: by path relative to the manifest's folder.
+        revocation_lists: by path relative to the output folder: the authority's and each broker's, also where the
+            manifest does not ask for them.
+        also_revoked: the lists of other authorities, by path relative to the manifest's folder.
         log: every readable line of the issuance log, in the order of the files.
         log_files: every file of the log that has anything in it, readable or not.
         damaged_log: those of them with lines that are no entries.
@@ -142,6 +146,8 @@ class Inventory:
     keeps_modes: bool = field(default=True, compare=False)
     damaged_log: tuple[DamagedLog, ...] = ()
     requests: Mapping[str, Observed[RequestFacts]] = field(default_factory=dict)
+    revocation_lists: Mapping[str, Observed[tuple[RevocationListFacts, ...]]] = field(default_factory=dict)
+    also_revoked: Mapping[str, Observed[tuple[RevocationListFacts, ...]]] = field(default_factory=dict)
 
     @property
     def serials(self) -> frozenset[int]:

@@ -33,6 +33,8 @@ class LogEntry:
         issued_at: when it was signed; of one that was recorded, when it begins.
         issued_by: a CI job's address, or a user at a host: who signed it, or who recorded it.
         version: the version of edgecerts.
+        revokes: the serial number of the certificate that it replaced, where that is revoked because of it; else empty,
+            and then the line does not have it.
     """
 
     serial: str
@@ -48,6 +50,7 @@ class LogEntry:
     issued_at: str
     issued_by: str
     version: str
+    revokes: str = ""
 
     @property
     def serial_number(self) -> int | None:
@@ -59,7 +62,8 @@ class LogEntry:
 
 def format_log_entry(entry: LogEntry) -> str:
     """The entry as one line with its line end."""
-    return json.dumps({name: getattr(entry, name) for name in _FIELDS}, separators=(", ", ": ")) + "\n"
+    names = _FIELDS if entry.revokes else _REQUIRED
+    return json.dumps({name: getattr(entry, name) for name in names}, separators=(", ", ": ")) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +123,8 @@ def parse_log_line(line: str) -> LogEntry | None:
         reasons = tuple(values["reasons"])
         if sum(map(len, reasons)) <= _LONGEST_SHARED:
             reasons = _shared(reasons)
-        entry = LogEntry(**{name: values[name] for name in _FIELDS if name != "reasons"}, reasons=reasons)
+        required = {name: values[name] for name in _REQUIRED if name != "reasons"}
+        entry = LogEntry(**required, reasons=reasons, revokes=values.get("revokes", ""))
         if _is_well_formed(entry):
             return entry
     return None
@@ -130,7 +135,7 @@ def _is_well_formed(entry: LogEntry) -> bool:
     texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
     if not all(isinstance(value, str) and len(value) <= _LONGEST_FIELD for value in (*texts, *entry.reasons)):
         return False
-    if not _SERIAL.fullmatch(entry.serial):
+    if not _SERIAL.fullmatch(entry.serial) or not (entry.revokes == "" or _SERIAL.fullmatch(entry.revokes)):
         return False
     return all(map(_is_time, (entry.not_before, entry.not_after, entry.issued_at)))
 
@@ -159,5 +164,6 @@ _COMMON = ("issuer_key", "not_before", "not_after", "action", "issued_at", "issu
 _LONGEST_SHARED = 200
 
 _FIELDS = tuple(field.name for field in fields(LogEntry))
+_REQUIRED = tuple(name for name in _FIELDS if name != "revokes")
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 """What git writes between the lines of two branches (git-merge, "How conflicts are presented")."""

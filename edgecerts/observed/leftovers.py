@@ -6,7 +6,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from edgecerts.desired.graph import Graph
+from edgecerts.desired.graph import LIST_COPY, Graph
 from edgecerts.observed.files import observe, observe_key
 from edgecerts.observed.folder_reader import FileId, FolderReader, NotReadableError, OpenFolder, read_folder
 from edgecerts.observed.hard_links import OwnFiles
@@ -14,7 +14,7 @@ from edgecerts.observed.inventory import Leftover
 from edgecerts.pki.certificate_facts import parse_certificates
 
 _OUR_NAMES: Mapping[str, tuple[str, ...]] = {
-    "brokers": ("server.key", "server.pem", "ca.pem"),
+    "brokers": ("server.key", "server.pem", "ca.pem", LIST_COPY),
     "clients": ("client.key", "client.pem", "ca.pem"),
 }
 

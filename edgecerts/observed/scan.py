@@ -3,12 +3,23 @@
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from posixpath import dirname
+from typing import TypeVar
 
-from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, Graph, Identity
+from edgecerts.desired.graph import (
+    JOURNAL,
+    LIST_COPY,
+    LOCAL_FOLDER,
+    LOG_FOLDER,
+    PUBLISHED_LIST,
+    REVOCATION_LIST,
+    Graph,
+    Identity,
+    IdentityKind,
+)
 from edgecerts.observed.file_systems import keeps_modes
 from edgecerts.observed.files import observe, observe_key, observe_text
 from edgecerts.observed.folder_reader import FileId, FolderReader, NotReadableError, OpenFolder, read_folder
@@ -20,8 +31,11 @@ from edgecerts.observed.requests import scan_requests
 from edgecerts.observed.seen import SeenFiles
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.revocation_lists import RevocationListFacts, parse_revocation_lists
 
-Parse = Callable[[bytes], tuple[CertificateFacts, ...]]
+T = TypeVar("T")
+Certificates = Observed[tuple[CertificateFacts, ...]]
+Lists = Observed[tuple[RevocationListFacts, ...]]
 
 
 def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles | None = None) -> Inventory:
@@ -44,10 +58,12 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles |
     folders, keeps = _scan_common_folders(reader, graph)
     places: set[FileId] = set()
     keys: dict[str, Observed[KeyFacts]] = {}
-    certificates: dict[str, Observed[tuple[CertificateFacts, ...]]] = {}
+    certificates: dict[str, Certificates] = {}
+    lists: dict[str, Lists] = {}
     for files in _scan_identities(reader, graph, seen):
         keys |= files.private_keys
         certificates |= files.certificates
+        lists |= files.revocation_lists
         folders += files.folders
         places |= {files.place} if files.place is not None else set()
     with reader.open_folder() as root:
@@ -58,12 +74,14 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles |
         private_keys=keys if keeps else {path: _without_modes(found) for path, found in keys.items()},
         certificates=certificates,
         texts=texts,
-        also_trusted=_scan_also_trusted(graph, manifest_folder),
+        also_trusted=_scan_beside(_also_trusted(graph), manifest_folder, parse_certificates),
         log=log.entries,
         log_files=log.files,
         unreadable={**log.unreadable, **unreadable_parents},
         leftovers=leftovers,
         requests=scan_requests(graph, manifest_folder),
+        revocation_lists=lists,
+        also_revoked=_scan_beside(_also_revoked(graph), manifest_folder, parse_revocation_lists),
         damaged_log=log.damaged,
         interrupted=_has_journal(reader),
         folders=tuple(folders),
@@ -108,7 +126,8 @@ class _IdentityFiles:
     """
 
     private_keys: Mapping[str, Observed[KeyFacts]]
-    certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]]
+    certificates: Mapping[str, Certificates]
+    revocation_lists: Mapping[str, Lists]
     folders: tuple[FolderFacts, ...] = ()
     place: FileId | None = None
 
@@ -140,31 +159,39 @@ def _without_modes(found: Observed[KeyFacts]) -> Observed[KeyFacts]:
 
 def _scan_identities(reader: FolderReader, graph: Graph, seen: SeenFiles | None) -> Iterator[_IdentityFiles]:
     """Each identity's files, from one folder that is opened once."""
-    # Every identity has a copy of the same ca.pem.
-    parse_copies = functools.cache(parse_certificates)
+    parsers = _Parsers()
     own = OwnFiles(reader)
     for parent, group in itertools.groupby(graph.identities, key=lambda identity: identity.folder.rpartition("/")[0]):
         identities = tuple(group)
         try:
             with reader.open_folder(parent) as folder:
                 for identity in identities:
-                    yield _scan_identity(folder, identity, parse_copies, own, seen)
+                    yield _scan_identity(folder, identity, parsers, own, seen)
         except NotReadableError as error:
             yield from (_unreadable(identity, error) for identity in identities)
 
 
+class _Parsers:
+    """Parsers of copies, which many identities have of the same file."""
+
+    def __init__(self) -> None:
+        self.certificates = functools.cache(parse_certificates)
+        self.lists = functools.cache(parse_revocation_lists)
+
+
 def _scan_identity(
-    parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles, seen: SeenFiles | None
+    parent: OpenFolder | None, identity: Identity, parsers: _Parsers, own: OwnFiles, seen: SeenFiles | None
 ) -> _IdentityFiles:
     def read(folder: OpenFolder | None) -> _IdentityFiles:
         certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
         certificates = {certificate: observe(folder, _name(certificate), parse_certificates, seen)}
         if trust is not None:
-            certificates[trust] = observe(folder, _name(trust), parse_copies, seen)
+            certificates[trust] = observe(folder, _name(trust), parsers.certificates, seen)
         key = identity.private_key.path
         return _IdentityFiles(
             private_keys={key: observe_key(folder, _name(key), own, seen)},
             certificates=certificates,
+            revocation_lists={path: observe(folder, _name(path), parsers.lists, seen) for path in list_paths(identity)},
             folders=_facts(identity.folder, folder),
             place=folder.id if folder is not None else None,
         )
@@ -177,24 +204,44 @@ def _scan_identity(
         return _unreadable(identity, error)
 
 
+def list_paths(identity: Identity) -> tuple[str, ...]:
+    """Where an identity's revocation lists would lie, whether or not there are any."""
+    if identity.kind is IdentityKind.CA:
+        return REVOCATION_LIST, PUBLISHED_LIST
+    return (f"{identity.folder}/{LIST_COPY}",) if identity.kind is IdentityKind.BROKER else ()
+
+
 def _unreadable(identity: Identity, error: NotReadableError) -> _IdentityFiles:
     """What an identity's files are where their folder cannot be opened."""
     public = [identity.certificate.path] + ([identity.trust.path] if identity.trust else [])
     return _IdentityFiles(
         private_keys={identity.private_key.path: Observed(state=State.UNREADABLE, problem=error.problem)},
         certificates={path: Observed(state=State.UNREADABLE, problem=error.problem) for path in public},
+        revocation_lists={
+            path: Observed(state=State.UNREADABLE, problem=error.problem) for path in list_paths(identity)
+        },
     )
 
 
-def _scan_also_trusted(graph: Graph, manifest_folder: Path) -> dict[str, Observed[tuple[CertificateFacts, ...]]]:
+def _also_trusted(graph: Graph) -> Iterator[str]:
+    for identity in graph.end_entities:
+        yield from (entry.ca for entry in identity.trust.also_trust) if identity.trust else ()
+
+
+def _also_revoked(graph: Graph) -> Iterator[str]:
+    for identity in graph.end_entities:
+        entries = identity.list_copy.also_trust if identity.list_copy else ()
+        yield from (entry.crl for entry in entries if entry.crl is not None)
+
+
+def _scan_beside(paths: Iterable[str], manifest_folder: Path, parse: Callable[[bytes], T]) -> dict[str, Observed[T]]:
     """The files of `ca.also_trust`. They are the user's own and may lie anywhere."""
-    paths = {entry.ca for identity in graph.end_entities if identity.trust for entry in identity.trust.also_trust}
-    found = {}
-    for path in sorted(paths):
+    found: dict[str, Observed[T]] = {}
+    for path in sorted(set(paths)):
         place = manifest_folder / path
         try:
             with FolderReader(place.parent).open_folder() as folder:
-                found[path] = observe(folder, place.name, parse_certificates)
+                found[path] = observe(folder, place.name, parse)
         except NotReadableError as error:
             found[path] = Observed(state=State.UNREADABLE, problem=error.problem)
     return found

@@ -64,6 +64,7 @@ class CertificateFacts:
         sha256: SHA-256 of the whole certificate, in hexadecimal.
         weak_signature: signed with SHA-1.
         der: the whole of it.
+        crl_urls: where revocation lists for it can be fetched; empty where it does not say.
     """
 
     version: int
@@ -87,6 +88,7 @@ class CertificateFacts:
     spki_sha256: str
     sha256: str
     weak_signature: bool
+    crl_urls: tuple[str, ...] = ()
     der: bytes = field(repr=False, compare=False)
 
     @property
@@ -179,6 +181,7 @@ def _describe(der: bytes, certificate: x509.Certificate) -> CertificateFacts:
         spki_sha256=hashlib.sha256(parts.public_key).hexdigest(),
         sha256=hashlib.sha256(der).hexdigest(),
         weak_signature=certificate.signature_algorithm_oid in _SHA1,
+        crl_urls=extensions.crl_urls,
         der=der,
     )
 
@@ -199,6 +202,7 @@ class _ExtensionFacts:
     path_length: int | None
     authority_key_id: str | None
     authority_serial: int | None
+    crl_urls: tuple[str, ...]
 
 
 def _read_extensions(parts: CertificateParts, certificate: x509.Certificate) -> tuple[_ExtensionFacts, str | None]:
@@ -233,6 +237,7 @@ def _look_at(extensions: x509.Extensions) -> _ExtensionFacts:
     key_usage = _extension(extensions, x509.KeyUsage)
     constraints = _extension(extensions, x509.BasicConstraints)
     aki = _extension(extensions, x509.AuthorityKeyIdentifier)
+    points = _extension(extensions, x509.CRLDistributionPoints)
     return _ExtensionFacts(
         alt_names=parse_general_names(san) if san else frozenset(),
         usages=frozenset(_USAGES.get(oid, oid.dotted_string) for oid in usages) if usages else None,
@@ -241,7 +246,13 @@ def _look_at(extensions: x509.Extensions) -> _ExtensionFacts:
         path_length=constraints.path_length if constraints else None,
         authority_key_id=aki.key_identifier.hex() if aki and aki.key_identifier else None,
         authority_serial=aki.authority_cert_serial_number if aki else None,
+        crl_urls=_urls(points) if points else (),
     )
+
+
+def _urls(points: x509.CRLDistributionPoints) -> tuple[str, ...]:
+    names = (name for point in points for name in point.full_name or ())
+    return tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
 
 
 def _extension(extensions: x509.Extensions, kind: type[_Extension]) -> _Extension | None:

@@ -35,6 +35,7 @@ class CertificateSpec:
         usages: what an end entity may do; empty for an authority.
         name: the subject as it is to be encoded, where it must be the same as before byte for byte.
         subject_key_id: the subject key identifier, where it must be the same as before; else it is derived.
+        crl_url: where a revocation list for it can be fetched; None leaves the extension out.
     """
 
     is_ca: bool
@@ -43,6 +44,7 @@ class CertificateSpec:
     usages: frozenset[Usage]
     name: x509.Name | None = None
     subject_key_id: bytes | None = None
+    crl_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +113,10 @@ def issue_certificate(
         names = x509.SubjectAlternativeName(build_general_names(spec.alt_names))
         builder = builder.add_extension(names, critical=False)
     builder = builder.add_extension(ski, critical=False)
-    builder = builder.add_extension(_authority_key_identifier(signer, ski), critical=False)
+    aki = authority_key_identifier(signer) if signer else _own_key_identifier(ski)
+    builder = builder.add_extension(aki, critical=False)
+    if spec.crl_url is not None:
+        builder = builder.add_extension(_distribution_points(spec.crl_url), critical=False)
     try:
         signed = builder.sign(issuer.private_key, signature_hash(issuer.private_key))
     except ValueError as error:
@@ -182,17 +187,26 @@ def derive_key_id(public_key: PublicKey) -> bytes:
     return x509.SubjectKeyIdentifier.from_public_key(public_key).digest
 
 
-def _authority_key_identifier(
-    signer: x509.Certificate | None, own: x509.SubjectKeyIdentifier
-) -> x509.AuthorityKeyIdentifier:
-    """The issuer's subject key identifier, copied (RFC 5280 §4.2.1.1); a root's is its own."""
-    if signer is None:
-        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+def authority_key_identifier(signer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The issuer's subject key identifier, copied (RFC 5280 §4.2.1.1)."""
     try:
         ski = signer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(usable_public_key(signer))
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski)
+
+
+def _own_key_identifier(own: x509.SubjectKeyIdentifier) -> x509.AuthorityKeyIdentifier:
+    """A root's, which is its own."""
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def _distribution_points(url: str) -> x509.CRLDistributionPoints:
+    """Where a revocation list for this certificate can be fetched (RFC 5280 §4.2.1.13)."""
+    point = x509.DistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(url)], relative_name=None, reasons=None, crl_issuer=None
+    )
+    return x509.CRLDistributionPoints([point])
 
 
 def usable_public_key(certificate: x509.Certificate) -> PublicKey:

@@ -120,6 +120,22 @@ def parse_alt_name(text: str) -> AltName:
     return parse_host(text)
 
 
+def can_be_asked_for(text: str) -> bool:
+    """Whether a manifest can ask for an alternative name of a certificate: as an entry of `alt_names`, or as an address
+    that is written as a host name.
+
+    Args:
+        text: as `alt_name_text` writes it.
+    """
+    address = text.removeprefix(f"{AltNameKind.DNS}:")
+    if address != text:
+        return _is_address(address)
+    try:
+        return str(parse_alt_name(text)) == text
+    except InvalidNameError:
+        return False
+
+
 def parse_email(text: str) -> str:
     """Reads an e-mail address for a subject or an rfc822Name (RFC 5280 §4.2.1.6: ASCII, no display name).
 

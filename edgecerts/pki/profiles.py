@@ -37,6 +37,12 @@ RENEWAL_SHARE = 3
 RENEWAL_AT_MOST = timedelta(days=365)
 """... but never earlier than this before its end."""
 
+REVOCATION_LIST_VALIDITY = timedelta(days=90)
+"""How long a revocation list is good for: longer than a plant that nobody looks after stays unattended."""
+
+REVOCATION_LIST_RENEWAL_SHARE = 0.33
+"""A list is signed again when this share of its lifetime is left."""
+
 KDF_ROUNDS = 600_000
 """PBKDF2-HMAC-SHA256 rounds for an encrypted private key (OWASP Password Storage Cheat Sheet)."""
 

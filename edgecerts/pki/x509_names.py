@@ -55,7 +55,7 @@ def build_general_names(names: Iterable[AltName]) -> list[x509.GeneralName]:
 def parse_general_names(names: Iterable[x509.GeneralName]) -> frozenset[str]:
     """The entries of a subjectAltName extension as text, `str(AltName)` for those that edgecerts writes.
 
-    Every other kind is kept as its ASN.1 notation, so that a comparison sees it.
+    Every other kind is kept by its object identifier or its bytes, so that a comparison sees it.
     """
     return frozenset(_general_name_text(name) for name in names)
 
@@ -80,7 +80,13 @@ def _general_name_text(name: x509.GeneralName) -> str:
     if isinstance(name, x509.RFC822Name):
         local, _, host = name.value.rpartition("@")
         return alt_name_text(AltNameKind.EMAIL, f"{local}@{host.lower()}")
-    return repr(name)
+    if isinstance(name, x509.DirectoryName):
+        return f"dirname:{name_text(name.value)}"
+    if isinstance(name, x509.RegisteredID):
+        return f"rid:{name.value.dotted_string}"
+    if isinstance(name, x509.OtherName):
+        return f"othername:{name.type_id.dotted_string}={name.value.hex()}"
+    return f"{type(name).__name__.lower()}:{name.value}"
 
 
 def _text(value: str | bytes) -> str:

@@ -12,8 +12,9 @@ from edgecerts.desired.graph import CertificateArtifact
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
 from edgecerts.pki.key_types import KeyType
-from edgecerts.pki.names import differing_fields
+from edgecerts.pki.names import can_be_asked_for, differing_fields
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.profiles import Usage
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Reason, ReasonCode, rfc3339
 
@@ -24,6 +25,7 @@ LIFETIME_TOLERANCE_SHARE = 10
 """... but never more than this fraction (a tenth) of it."""
 
 _ANY_USAGE = "2.5.29.37.0"
+_ALL_USAGES = frozenset(usage.value for usage in Usage)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,14 +109,14 @@ def check_subject(given: CheckInput) -> Iterator[Reason]:
 def check_alt_names(given: CheckInput) -> Iterator[Reason]:
     """The subject alternative names are the declared ones, in any order (RFC 5280 §4.2.1.6).
 
-    The subject's e-mail address is written there too, but nobody declared that: one without it stays.
+    The subject's e-mail address is written there too, but nobody declared that: one without it stays. What no manifest
+    can ask for is left to the tool that wrote it.
     """
     email = given.artifact.spec.subject.email
     implied = f"email:{email}".casefold() if email is not None else None
     declared = frozenset(str(name) for name in given.artifact.spec.alt_names)
-    found, wanted = (
-        {name for name in names if name.casefold() != implied} for names in (given.facts.alt_names, declared)
-    )
+    sayable = {name for name in given.facts.alt_names if name in declared or can_be_asked_for(name)}
+    found, wanted = ({name for name in names if name.casefold() != implied} for names in (sayable, declared))
     if found != wanted:
         yield Reason(
             code=ReasonCode.ALT_NAMES_CHANGED,
@@ -128,11 +130,14 @@ def check_usages(given: CheckInput) -> Iterator[Reason]:
     """An end entity may be used as declared and is no authority.
 
     A certificate without the extension may be used for everything (RFC 5280 §4.2.1.12), so it serves where the
-    manifest does not declare `usages`.
+    manifest does not declare `usages`, or declares them all.
     """
     found = given.facts.usages
     wanted = frozenset(usage.value for usage in given.artifact.spec.usages)
-    fits = found == wanted if given.artifact.usages_declared else _permits(found, wanted)
+    fits = _permits(found, wanted)
+    if given.artifact.usages_declared:
+        serves_all = found is None or _ANY_USAGE in found
+        fits = found == wanted or (serves_all and wanted == _ALL_USAGES)
     if not fits:
         yield Reason(
             code=ReasonCode.USAGE_CHANGED,
@@ -150,6 +155,15 @@ def check_usages(given: CheckInput) -> Iterator[Reason]:
         )
     if given.facts.is_ca:
         yield Reason(code=ReasonCode.USAGE_CHANGED, field="basic_constraints", before="CA:TRUE", after="CA:FALSE")
+
+
+def check_crl_url(given: CheckInput) -> Iterator[Reason]:
+    """The certificate says where a revocation list for it can be fetched, where that is declared."""
+    declared = given.artifact.spec.crl_url
+    if declared is not None and given.facts.crl_urls != (declared,):
+        yield Reason(
+            code=ReasonCode.CRL_URL_CHANGED, field="crl.url", before=given.facts.crl_urls or None, after=declared
+        )
 
 
 def check_authority_usages(given: CheckInput) -> Iterator[Reason]:
@@ -183,8 +197,7 @@ def check_lifetime(given: CheckInput) -> Iterator[Reason]:
         return
     declared = lifetime.validity or timedelta()
     found = facts.not_after - facts.not_before
-    tolerance = min(LIFETIME_TOLERANCE, declared / LIFETIME_TOLERANCE_SHARE)
-    if abs(found - declared) > tolerance and not (ends_with_issuer and found < declared):
+    if abs(found - declared) > _tolerance(declared) and not (ends_with_issuer and found < declared):
         yield Reason(
             code=ReasonCode.VALIDITY_CHANGED,
             field="validity",
@@ -206,15 +219,27 @@ def check_expiry(given: CheckInput) -> Iterator[Reason]:
 
 
 def check_nesting(given: CheckInput) -> Iterator[Reason]:
-    """A certificate ends no later than its authority: after that, most clients refuse it as expired."""
+    """A certificate ends no later than its authority: after that, most clients refuse it as expired.
+
+    Scripts make all of them at once, each with its days: what ends some hours later is not made again for that.
+    """
     ends = given.issuer.period.not_after if given.issuer and given.issuer.period else None
-    if ends is not None and given.facts.not_after > ends:
+    if ends is not None and outlives(given.facts, ends):
         yield Reason(
             code=ReasonCode.OUTLIVES_ISSUER,
             field="not_after",
             before=rfc3339(given.facts.not_after),
             after=rfc3339(ends),
         )
+
+
+def outlives(facts: CertificateFacts, ends: datetime) -> bool:
+    """Whether a certificate ends so much later than its authority that it is made again for that.
+
+    Args:
+        ends: when its authority ends.
+    """
+    return facts.not_after - ends > _tolerance(facts.not_after - facts.not_before)
 
 
 def check_acceptable(given: CheckInput) -> Iterator[Reason]:
@@ -257,6 +282,7 @@ END_ENTITY_CHAIN: tuple[Check, ...] = (
     check_subject,
     check_alt_names,
     check_usages,
+    check_crl_url,
     check_lifetime,
     check_expiry,
     check_nesting,
@@ -270,6 +296,10 @@ def format_duration(duration: timedelta) -> str:
     if days >= 2 and abs(duration - timedelta(days=days)) < timedelta(hours=2):
         return f"{days}d"
     return f"{round(duration / timedelta(hours=1))}h"
+
+
+def _tolerance(lifetime: timedelta) -> timedelta:
+    return min(LIFETIME_TOLERANCE, lifetime / LIFETIME_TOLERANCE_SHARE)
 
 
 def _permits(found: frozenset[str] | None, wanted: frozenset[str]) -> bool:

@@ -37,10 +37,12 @@ from edgecerts.plan.model import (
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
 from edgecerts.plan.private_key_checks import check_private_key, unusable_key
+from edgecerts.plan.revocations import Revocations
+from edgecerts.plan.revoked_checks import check_revoked, revoked_key, revoked_until
 
 _NOT_ITS_NAME = frozenset({ReasonCode.SUBJECT_CHANGED, ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 
-_NEW_KEY_CAUSES = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, *RENEWAL})
+_NEW_KEY_CAUSES = frozenset({ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REPLACE_REQUESTED, ReasonCode.REVOKED, *RENEWAL})
 
 
 class EndEntityPlanner:
@@ -49,6 +51,7 @@ class EndEntityPlanner:
     Attributes:
         addresses: of every certificate in the manifest.
         issuer: the authority, as it will be.
+        revocations: what is revoked.
         ca_replaced: whether another authority takes the place of the one that existing files chain to.
         unprotected: why no unencrypted private key may be made, or None.
     """
@@ -59,12 +62,14 @@ class EndEntityPlanner:
         *,
         addresses: frozenset[str],
         issuer: IssuerView,
+        revocations: Revocations,
         ca_replaced: bool,
         unprotected: Obstacle | None,
         options: PlanOptions,
         now: datetime,
     ) -> None:
         self._inventory = inventory
+        self._revocations = revocations
         self._unprotected = unprotected
         self._issuer = issuer
         self._ca_replaced = ca_replaced
@@ -118,7 +123,7 @@ class EndEntityPlanner:
             self._new_key(plan, key, None, MISSING, other_type)
             return
         self._plan_key(plan, key)
-        self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=plan.certifying_obstacle(key))
+        self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=self._certifying_obstacle(plan, key))
 
     def _remake_damaged(
         self, plan: IdentityPlan, key: Observed[KeyFacts], certificate: Observed[tuple[CertificateFacts, ...]]
@@ -135,7 +140,7 @@ class EndEntityPlanner:
             self._new_key(plan, key, None, reason, other_type)
             return
         self._plan_key(plan, key)
-        obstacle = plan.certifying_obstacle(key)
+        obstacle = self._certifying_obstacle(plan, key)
         if key.state is State.ABSENT:
             obstacle = Obstacle(
                 code=BlockCode.CORRUPT,
@@ -162,7 +167,8 @@ class EndEntityPlanner:
         rekeys_now = (
             plan.identity.private_key.rekey_on_renew and bool(codes & RENEWAL) and key.state is not State.ABSENT
         )
-        if (ReasonCode.KEY_TYPE_CHANGED in codes or rekeys_now) and key.state is not State.UNREADABLE:
+        needs_new_key = bool(codes & {ReasonCode.KEY_TYPE_CHANGED, ReasonCode.REVOKED}) or rekeys_now
+        if needs_new_key and key.state is not State.UNREADABLE:
             self._new_key(plan, key, facts, *reasons)
             return
         self._plan_key(plan, key)
@@ -174,8 +180,11 @@ class EndEntityPlanner:
         source = certificate_key_source(reasons)
         # A damaged key is not replaced by one of the declared type, so the old one's type is not certified again.
         needs_key = source is KeySource.KEY_FILE or ReasonCode.KEY_TYPE_CHANGED in codes
-        obstacle = plan.certifying_obstacle(key) if needs_key else self._weak_key_obstacle(plan, facts)
-        self._issue(plan, *reasons, source=source, obstacle=obstacle)
+        obstacle = self._certifying_obstacle(plan, key) if needs_key else self._weak_key_obstacle(plan, facts)
+        if ReasonCode.REVOKED in codes:
+            obstacle = revoked_key(identity=plan.identity, path=plan.identity.certificate.path)
+        revokes = facts if needs_key and key.value and key.value.spki_sha256 != facts.spki_sha256 else None
+        self._issue(plan, *reasons, source=source, obstacle=obstacle, revokes=revokes)
 
     def _weak_key_obstacle(self, plan: IdentityPlan, facts: CertificateFacts) -> Obstacle | None:
         """A new certificate for a key that is too short would be as unacceptable as the old one, every night."""
@@ -216,6 +225,7 @@ class EndEntityPlanner:
             now=self._now,
         )
         reasons = check_certificate(given) + extra_certificates(certificate.value)
+        reasons += check_revoked(facts, self._revocations)
         return reasons + ((REPLACE,) if self._options.replaces(identity.certificate) else ())
 
     def _new_key(
@@ -225,7 +235,7 @@ class EndEntityPlanner:
         identity = plan.identity
         reasons = tuple(dict.fromkeys(reasons))
         period = plan_period(identity.certificate.lifetime, now=self._now, issuer=self._issuer.period)
-        obstacle = self._issuer.obstacle
+        obstacle = self._issuer.obstacle or revoked_until(identity, self._revocations, self._now)
         if key.linked:
             # Nobody may ask for it either: the old file would be moved and closed, and with it whatever else it is.
             obstacle = linked_key(identity.private_key.path)
@@ -245,15 +255,41 @@ class EndEntityPlanner:
         self._note_identity(plan, reasons)
         if facts is not None:
             self._note_foreign_file(plan, key, facts, reasons)
-            if obstacle is None and facts.not_after > self._now and self._issuer.judged:
-                note_still_valid(plan, facts, "is replaced")
-        self._issue(plan, *reasons, source=KeySource.NEW_KEY, obstacle=obstacle)
+            if obstacle is None:
+                self._note_still_valid(plan, facts)
+        self._issue(plan, *reasons, source=KeySource.NEW_KEY, obstacle=obstacle, revokes=facts)
 
-    def _issue(self, plan: IdentityPlan, *reasons: Reason, source: KeySource, obstacle: Obstacle | None) -> None:
+    def _note_still_valid(self, plan: IdentityPlan, facts: CertificateFacts) -> None:
+        """A certificate whose key is replaced can still connect, unless it is revoked."""
+        revoked = self._revokes(plan, facts) or facts.serial_number in self._revocations.certificates
+        if facts.not_after > self._now and self._issuer.judged and not revoked:
+            note_still_valid(plan, facts, "is replaced")
+
+    def _revokes(self, plan: IdentityPlan, facts: CertificateFacts | None) -> bool:
+        """Whether a certificate is revoked because its key is replaced; one of another authority is not ours to."""
+        if facts is None or not plan.identity.revoke_on_rekey or facts.not_after <= self._now:
+            return False
+        return self._issuer.judged and not self._issuer.issuer_reasons(facts)
+
+    def _certifying_obstacle(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle | None:
+        if key.value is not None and key.value.spki_sha256 in self._revocations.compromised:
+            return revoked_key(identity=plan.identity, path=plan.identity.private_key.path)
+        return plan.certifying_obstacle(key)
+
+    def _issue(
+        self,
+        plan: IdentityPlan,
+        *reasons: Reason,
+        source: KeySource,
+        obstacle: Obstacle | None,
+        revokes: CertificateFacts | None = None,
+    ) -> None:
         artifact = plan.identity.certificate
-        obstacle = obstacle or self._issuer.obstacle
+        obstacle = obstacle or self._issuer.obstacle or revoked_until(plan.identity, self._revocations, self._now)
         period = plan_period(artifact.lifetime, now=self._now, issuer=self._issuer.period)
-        issuance = Issuance(period=period, key=source, lineage=self._lineage(artifact, reasons)) if period else None
+        serial = revokes.serial if revokes is not None and self._revokes(plan, revokes) else None
+        lineage = self._lineage(artifact, reasons)
+        issuance = Issuance(period=period, key=source, lineage=lineage, revokes=serial) if period else None
         plan.issue(artifact, *reasons, issuance=issuance, obstacle=obstacle)
         uncapped = plan_period(artifact.lifetime, now=self._now, issuer=None)
         if obstacle is None and period and uncapped and period.not_after < uncapped.not_after:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from edgecerts.desired.graph import Graph, Identity
+from edgecerts.desired.graph import REVOCATION_LIST, Graph, Identity
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.issuer import IssuerView, copies_of_authority
 from edgecerts.plan.model import Change, HazardCode, Remark
@@ -74,7 +74,7 @@ def ca_replaced(evidence: str) -> Remark:
 
 def find_clock_behind(inventory: Inventory, changes: Iterable[Change], now: datetime) -> Remark | None:
     """A clock that is behind the certificates, where something would be signed with its time."""
-    if not any(change.issuance for change in changes):
+    if not any(change.issuance or change.listing for change in changes):
         return None
     issued = {entry.sha256: datetime.fromisoformat(entry.issued_at) for entry in inventory.log}
     times = [
@@ -82,12 +82,14 @@ def find_clock_behind(inventory: Inventory, changes: Iterable[Change], now: date
         for found in inventory.certificates.values()
         for facts in found.value or ()
     ]
+    lists = inventory.revocation_lists.get(REVOCATION_LIST)
+    times += [facts.this_update for facts in (lists.value if lists is not None else None) or ()]
     newest = max(times, default=now)
     if now >= newest - CLOCK_TOLERANCE:
         return None
     return Remark(
         code=HazardCode.CLOCK_BEHIND.value,
         address="ca",
-        message=f"the clock says {now:%Y-%m-%d %H:%M}, and a certificate here was issued at {newest:%Y-%m-%d %H:%M}",
+        message=f"the clock says {now:%Y-%m-%d %H:%M}, and what is here was issued at {newest:%Y-%m-%d %H:%M}",
         hint=f"set the clock; or, if it is right: --allow {HazardCode.CLOCK_BEHIND}",
     )

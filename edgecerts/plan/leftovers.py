@@ -1,22 +1,25 @@
 """Our files of entries that are not in the manifest: listed, and deleted only on demand."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 
-from edgecerts.desired.graph import Address, LeftoverArtifact
+from edgecerts.desired.graph import LIST_COPY, Address, LeftoverArtifact
 from edgecerts.observed.inventory import Inventory, Leftover
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Action, Change, NoticeCode, Reason, ReasonCode, Remark
 
-_PARTS = {"ca.pem": "trust", "server.pem": "certificate", "client.pem": "certificate"}
+_PARTS = {"ca.pem": "trust", "server.pem": "certificate", "client.pem": "certificate", LIST_COPY: "crl"}
 
 
 def plan_leftovers(
-    inventory: Inventory, *, issuer: IssuerView, prune: bool, now: datetime
+    inventory: Inventory, *, issuer: IssuerView, revoked: Container[int], prune: bool, now: datetime
 ) -> tuple[tuple[Change, ...], tuple[str, ...], tuple[Remark, ...]]:
     """Plans what to do with them.
 
     Only what this authority issued is ever deleted: a folder whose certificate is another's, or cannot be read, stays.
+
+    Args:
+        revoked: serial numbers of certificates that cannot connect although they have not ended.
 
     Returns:
         the deletions, the paths that stay, and notices.
@@ -32,7 +35,7 @@ def plan_leftovers(
             changes.extend(_deletions(leftover))
         else:
             staying.extend(leftover.paths)
-        if facts is not None and ours and facts.not_after > now:
+        if facts is not None and ours and facts.not_after > now and facts.serial_number not in revoked:
             notices.append(
                 Remark(
                     code=NoticeCode.STILL_VALID.value,

@@ -11,6 +11,8 @@ from cryptography import x509
 from edgecerts.desired.graph import Address, Artifact, identity_of
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificates import Period
+from edgecerts.plan.handover import Delivery
+from edgecerts.plan.listing import Listing
 from edgecerts.plan.need import Need
 from edgecerts.plan.waiting import Waiting
 
@@ -72,6 +74,9 @@ class ReasonCode(enum.StrEnum):
     NOT_IN_LOG = "not-in-log"
     REQUESTED = "requested"
     REQUEST_CHANGED = "request-changed"
+    REVOKED = "revoked"
+    REVOCATIONS_CHANGED = "revocations-changed"
+    CRL_URL_CHANGED = "crl-url-changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,11 +124,13 @@ class Issuance:
         period: when it will be valid.
         key: where its public key comes from.
         lineage: what it takes over from a certificate that is made again, or None.
+        revokes: the serial number of the certificate that it replaces, where that is revoked because of it.
     """
 
     period: Period
     key: KeySource
     lineage: Lineage | None = None
+    revokes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +155,7 @@ class Change:
 
     Attributes:
         issuance: set exactly where a certificate would be signed.
+        listing: set exactly where a revocation list would be signed.
         records: set exactly for the issuance log: the lines that it gets.
     """
 
@@ -156,6 +164,7 @@ class Change:
     reasons: tuple[Reason, ...] = ()
     issuance: Issuance | None = None
     records: tuple[LogRecord, ...] = ()
+    listing: Listing | None = None
 
     @property
     def address(self) -> Address:
@@ -163,22 +172,30 @@ class Change:
 
     @property
     def period(self) -> Period | None:
-        """When a certificate that would be issued is valid."""
-        return self.issuance.period if self.issuance else None
+        """When a certificate or a revocation list that would be signed is valid."""
+        signed = self.issuance or self.listing
+        return signed.period if signed else None
 
 
 @enum.unique
 class HazardCode(enum.StrEnum):
-    """What `apply` refuses unless it is allowed by name. All but the last refuse the whole run."""
+    """What `apply` refuses unless it is allowed by name."""
 
     CA_REPLACED = "ca-replaced"
     CLOCK_BEHIND = "clock-behind"
     INSECURE_FOLDER = "insecure-folder"
     FOREIGN_FILE = "foreign-file"
+    UNREVOKED = "unrevoked"
+    UNKNOWN_SERIAL = "unknown-serial"
 
     @property
     def refuses_everything(self) -> bool:
-        return self is not HazardCode.FOREIGN_FILE
+        return self is not HazardCode.FOREIGN_FILE and not self.refuses_entries
+
+    @property
+    def refuses_entries(self) -> bool:
+        """Whether it is about entries of the revocation list, which is signed without them, or with them as before."""
+        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL)
 
 
 @enum.unique
@@ -199,6 +216,9 @@ class BlockCode(enum.StrEnum):
     UNREADABLE = "unreadable"
     REQUEST_REFUSED = "request-refused"
     KEY_ON_HOST = "key-on-host"
+    KEY_REVOKED = "key-revoked"
+    SINCE_IN_FUTURE = "since-in-future"
+    CRL_SIGN_MISSING = "crl-sign-missing"
 
 
 @enum.unique
@@ -234,6 +254,12 @@ class NoticeCode(enum.StrEnum):
     LOG_CONTRADICTION = "log-contradiction"
     REQUEST_REFUSED = "request-refused"
     REQUEST_DIFFERS = "request-differs"
+    CRL_ENDS = "crl-ends"
+    CRL_UNMANAGED = "crl-unmanaged"
+    CRL_OF_ANOTHER_ENDS = "crl-of-another-ends"
+    REVOKED_NOT_IN_LOG = "revoked-not-in-log"
+    REVOKES_NOTHING = "revokes-nothing"
+    REVOKES_AUTHORITY = "revokes-authority"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -251,29 +277,6 @@ class Remark:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """What a host must be given, and what its service must do to use it.
-
-    Attributes:
-        address: the identity.
-        host: the common name: where clients dial a broker, or who a client is.
-        files: those with new content, relative to the output folder.
-        key_changed: the private key is new: among the files, or made on the host and certified now.
-        key_on_host: it is not among the files, because it is made there.
-        trust_changed: ca.pem is new.
-        restart: a reload is not enough, because a broker reads ca.pem only when it starts.
-    """
-
-    address: str
-    host: str
-    files: tuple[str, ...]
-    key_changed: bool
-    key_on_host: bool
-    trust_changed: bool
-    restart: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """Everything that would be done, in the order in which it would be done.
 
@@ -288,6 +291,7 @@ class Plan:
         allowed: the hazards that the user allowed.
         blocked: changes that cannot be made, by address; they stand in `changes` as well.
         waiting: certificates for which their hosts have to send something first, by address.
+        revoked_keys: SHA-256 of the public keys that are never certified again; planning cannot look into a locked one.
         unmanaged: paths of ours that belong to nothing in the manifest and stay.
         new_keys: paths of private keys that would be made.
     """
@@ -304,6 +308,7 @@ class Plan:
     waiting: tuple[Waiting, ...]
     deliver: tuple[Delivery, ...]
     new_keys: tuple[str, ...]
+    revoked_keys: frozenset[str] = frozenset()
 
     @property
     def blocked_addresses(self) -> frozenset[str]:
@@ -335,6 +340,11 @@ class Plan:
         return tuple(change for change in possible if change.address not in pending)
 
     @property
+    def refuses_entries(self) -> bool:
+        """Whether a hazard that nobody allowed keeps entries of the revocation list as they were."""
+        return any(HazardCode(hazard.code).refuses_entries for hazard in self.refusals)
+
+    @property
     def summary(self) -> dict[str, int]:
         """How many changes of each action there are; blocked ones are counted as `blocked` alone.
 
@@ -355,7 +365,7 @@ def select_pending(
     changes: Iterable[Change], blocked: Container[str], refusals: Iterable[Remark]
 ) -> tuple[Change, ...]:
     """The changes that can be made: neither a no-op, nor blocked, nor under a hazard that nobody allowed."""
-    refusals = tuple(refusals)
+    refusals = tuple(hazard for hazard in refusals if not HazardCode(hazard.code).refuses_entries)
     if any(HazardCode(hazard.code).refuses_everything for hazard in refusals):
         return ()
     refused = {hazard.address for hazard in refusals}

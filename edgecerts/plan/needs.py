@@ -19,7 +19,7 @@ def find_needs(graph: Graph, inventory: Inventory, changes: Iterable[Change]) ->
         changes: those that will be carried out.
     """
     pending = {change.address: change for change in changes}
-    signing = any(change.issuance for change in pending.values())
+    signing = any(change.issuance or change.listing for change in pending.values())
     for identity in graph.identities:
         made = _action(identity, pending) in (Action.CREATE, Action.REKEY)
         encrypted_now = _action(identity, pending) is Action.UPDATE

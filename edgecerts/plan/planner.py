@@ -14,14 +14,20 @@ from edgecerts.plan.hazards import ca_replaced, find_clock_behind, find_evidence
 from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
+from edgecerts.plan.list_copies import find_source, plan_list_copy
+from edgecerts.plan.listed_entries import find_refused
 from edgecerts.plan.log_checks import check_log
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.recording import plan_records
 from edgecerts.plan.requested import RequestedPlanner
+from edgecerts.plan.revocation_lists import find_replaced, plan_revocation_lists
+from edgecerts.plan.revocations import Revocations, find_revocations
 from edgecerts.plan.stack_notices import stack_notices
+from edgecerts.plan.targets import is_targeted
 from edgecerts.plan.trust import plan_trust
+from edgecerts.plan.unmanaged_lists import note_lists_of_others, note_unmanaged_lists, unmanaged_lists
 
 _EARLY_WARNING = timedelta(days=365)
 DEFAULTS = PlanOptions()
@@ -49,12 +55,14 @@ def make_plan(
     Returns:
         the whole plan: the same for the same arguments, every time.
     """
-    plans, issuer, replaced = _plan_identities(graph, inventory, options, now)
-    leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
+    plans, issuer, replaced, revocations = _plan_identities(graph, inventory, options, now)
+    leftovers, unmanaged, leftover_notices = plan_leftovers(
+        inventory, issuer=issuer, revoked=find_refused(revocations, options), prune=options.prune, now=now
+    )
     changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
     addresses = {str(change.address) for change in changes}
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
-    identities = {change.address.identity for change in changes}
+    planned = addresses | {change.address.identity for change in changes}
     hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
     written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
     files, blocked_files = _plan_folder_files(graph, inventory, written)
@@ -65,7 +73,8 @@ def make_plan(
     writes = bool(select_pending(changes, blocked_addresses, ()))
     hazards = (insecure, *hazards) if insecure is not None and writes else hazards
     pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
-    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
+    notices = _concerning(planned, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options)
+    notices += (*check_log(inventory, log, now), *note_folders(inventory, insecure if not writes else None))
     return Plan(
         created_at=now,
         manifest=manifest,
@@ -73,41 +82,70 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=(
-            *_concerning(identities, notices, options),
-            *check_log(inventory, log, now),
-            *note_folders(inventory, insecure if not writes else None),
-            *note_unreadable(inventory),
-        ),
+        notices=(*notices, *note_unreadable(inventory)),
         needs=tuple(find_needs(graph, inventory, pending)),
-        unmanaged=unmanaged,
+        unmanaged=(*unmanaged_lists(graph, inventory), *unmanaged),
         waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
-        deliver=plan_deliveries(graph.end_entities, pending),
+        deliver=plan_deliveries(graph.identities, pending),
         new_keys=find_new_keys(pending),
+        revoked_keys=revocations.compromised,
     )
 
 
 def _plan_identities(
     graph: Graph, inventory: Inventory, options: PlanOptions, now: datetime
-) -> tuple[list[IdentityPlan], IssuerView, str | None]:
-    """The authority's plan and those below it, the authority as it will be, and what shows that it is another one."""
+) -> tuple[list[IdentityPlan], IssuerView, str | None, Revocations]:
+    """The authority's plan and those below it, the authority as it will be, what shows that it is another one, and what
+    is revoked."""
     evidence = tuple(find_evidence(graph, inventory))
     unprotected = keys_unprotected(inventory)
     root, issuer = plan_authority(
         graph, inventory, evidence=evidence, unprotected=unprotected, options=options, now=now
     )
     replaced = find_replaced_authority(graph, inventory, issuer)
+    revocations = find_revocations(graph, inventory, issuer)
     planner = RequestedPlanner(
         graph,
         inventory,
         issuer=issuer,
+        revocations=revocations,
         ca_replaced=replaced is not None,
         unprotected=unprotected,
         options=options,
         now=now,
     )
-    leaves = (_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities)
-    return [root, *leaves], issuer, replaced
+    leaves = [_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities]
+    _plan_lists(root, leaves, inventory, issuer, revocations, options, now)
+    return [root, *leaves], issuer, replaced, revocations
+
+
+def _plan_lists(
+    root: IdentityPlan,
+    leaves: Sequence[IdentityPlan],
+    inventory: Inventory,
+    issuer: IssuerView,
+    revocations: Revocations,
+    options: PlanOptions,
+    now: datetime,
+) -> None:
+    """The lists come after everything that they depend on: what is replaced in the same run is revoked by it."""
+    lists = root.identity.revocation_lists
+    if not lists:
+        return
+    plan_revocation_lists(
+        root,
+        inventory,
+        revocations=revocations,
+        issuer=issuer,
+        replaced=[change for change in find_replaced(leaves, options) if is_targeted(change, options)],
+        options=options,
+        now=now,
+    )
+    change = next((change for change in root.changes if change.address == lists[0].address), None)
+    signed = change if change is not None and is_targeted(change, options) else None
+    source = find_source(signed, lists[0], inventory, revocations.own)
+    for plan in leaves:
+        plan_list_copy(plan, inventory, source=source, options=options)
 
 
 def _refused(hazards: Iterable[Remark], options: PlanOptions) -> tuple[Remark, ...]:
@@ -134,8 +172,8 @@ def _find_hazards(
 ) -> tuple[Remark, ...]:
     """Those of the whole run, then those of the identities that are planned."""
     whole_run = (find_clock_behind(inventory, changes, now), ca_replaced(replaced) if replaced is not None else None)
-    identities = {change.address.identity for change in changes}
-    own = (hazard for plan in plans for hazard in plan.hazards if hazard.address in identities)
+    planned = {name for change in changes for name in (change.address.identity, str(change.address))}
+    own = (hazard for plan in plans for hazard in plan.hazards if hazard.address in planned)
     return (*(hazard for hazard in whole_run if hazard is not None), *own)
 
 
@@ -158,22 +196,7 @@ def _plan_folder_files(
 
 def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:
     """The changes that were asked for, with what they depend on: the authority and the folder's files."""
-    if not options.targets:
-        return changes
-    identities = {target for target in options.targets if target.count("/") < 2} | {"ca", "folder"}
-    wanted = {target for target in options.targets if target.count("/") == 2}
-    # A private key and its certificate are one unit.
-    pairs = {"certificate": "private-key", "private-key": "certificate"}
-    parts = {
-        (identity, pairs[part]) for identity, _, part in (target.rpartition("/") for target in wanted) if part in pairs
-    }
-    return tuple(
-        change
-        for change in changes
-        if change.address.identity in identities
-        or str(change.address) in wanted
-        or (change.address.identity, change.address.part) in parts
-    )
+    return tuple(change for change in changes if is_targeted(change, options))
 
 
 def _concerning(identities: Container[str], notices: tuple[Remark, ...], options: PlanOptions) -> tuple[Remark, ...]:
@@ -218,7 +241,8 @@ def _notices(
             )
         )
     soon = _ends_soon(graph, issuer, now)
-    return (*notices, soon) if soon else tuple(notices)
+    notices += [soon] if soon else []
+    return (*notices, *note_unmanaged_lists(graph, inventory, now), *note_lists_of_others(graph, inventory, now))
 
 
 def _not_compared(paths: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificate_requests import RequestFacts
 from edgecerts.pki.private_keys import KeyFacts, describe_public_key
-from edgecerts.plan.end_entity import EndEntityPlanner, note_still_valid
+from edgecerts.plan.end_entity import EndEntityPlanner
 from edgecerts.plan.identity_plan import MISSING, RENEWAL, REPLACE, IdentityPlan, unreadable
 from edgecerts.plan.issuer import IssuerView, Obstacle
 from edgecerts.plan.model import Action, BlockCode, KeySource, NoticeCode, Reason, ReasonCode
@@ -25,6 +25,8 @@ from edgecerts.plan.request_checks import (
     fingerprint,
     is_weak,
 )
+from edgecerts.plan.revocations import Revocations
+from edgecerts.plan.revoked_checks import revoked_key
 from edgecerts.plan.waiting import WaitingCode, on_host, wait_for
 
 _NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
@@ -69,6 +71,7 @@ class RequestedPlanner(EndEntityPlanner):
         inventory: Inventory,
         *,
         issuer: IssuerView,
+        revocations: Revocations,
         ca_replaced: bool,
         unprotected: Obstacle | None,
         options: PlanOptions,
@@ -78,6 +81,7 @@ class RequestedPlanner(EndEntityPlanner):
             inventory,
             addresses=frozenset(str(identity.certificate.address) for identity in graph.identities),
             issuer=issuer,
+            revocations=revocations,
             ca_replaced=ca_replaced,
             unprotected=unprotected,
             options=options,
@@ -111,6 +115,8 @@ class RequestedPlanner(EndEntityPlanner):
         refusal = None
         if found.state is not State.ABSENT:
             refusal = check_request(identity, request, found, self._key_owners)
+            if found.value is not None and found.value.spki_sha256 in self._revocations.compromised:
+                refusal = revoked_key(identity=identity, path=request.path)
         return _Sent(artifact=request, found=found, refusal=refusal)
 
     def _certify(self, plan: IdentityPlan, sent: _Sent, certificate: Observed[tuple[CertificateFacts, ...]]) -> None:
@@ -153,6 +159,11 @@ class RequestedPlanner(EndEntityPlanner):
             return
         reasons = _without_key_type(reasons)
         codes = {reason.code for reason in reasons}
+        if ReasonCode.REVOKED in codes:
+            message = "its certificate is revoked; waits for a request for another key"
+            plan.waiting.append(wait_for(plan.identity, WaitingCode.KEY_REVOKED, message))
+            plan.keep(plan.identity.certificate)
+            return
         if not reasons or (codes <= RENEWAL and self._ends_with_issuer(plan, facts)):
             plan.keep(plan.identity.certificate)
             return
@@ -174,11 +185,11 @@ class RequestedPlanner(EndEntityPlanner):
     def _rekey(self, plan: IdentityPlan, sent: _Sent, facts: CertificateFacts, reasons: tuple[Reason, ...]) -> None:
         """The host has a new key, and asks for a certificate for it."""
         others = _without_key_type(reasons)
-        if facts.not_after > self._now and self._issuer.judged and self._issuer.obstacle is None:
-            note_still_valid(plan, facts, "is replaced")
+        if self._issuer.obstacle is None:
+            self._note_still_valid(plan, facts)
         self._note_foreign_file(plan, sent.key, facts, others)
         self._note_identity(plan, others)
-        self._issue(plan, _key_changed(sent, facts), *others, source=KeySource.REQUEST, obstacle=None)
+        self._issue(plan, _key_changed(sent, facts), *others, source=KeySource.REQUEST, obstacle=None, revokes=facts)
 
     def _waits_for_key(self, plan: IdentityPlan, facts: CertificateFacts) -> bool:
         """Another key is for the host to make; one of another type than declared is certified until then.

@@ -22,6 +22,7 @@ class WaitingCode(enum.StrEnum):
     REQUEST_MISSING = "request-missing"
     KEY_TYPE_CHANGED = "key-type-changed"
     KEY_UNUSABLE = "key-unusable"
+    KEY_REVOKED = "key-revoked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

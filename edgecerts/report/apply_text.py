@@ -8,7 +8,8 @@ from posixpath import basename
 from edgecerts.apply.report import ApplyReport, Status
 from edgecerts.desired.graph import PrivateKeyArtifact
 from edgecerts.manifest.model import PrivateKeySource
-from edgecerts.plan.model import Action, Change, Delivery, NoticeCode
+from edgecerts.plan.handover import Delivery
+from edgecerts.plan.model import Action, Change, NoticeCode
 from edgecerts.report.change_lines import (
     MAX_IDENTITIES,
     Obstruction,
@@ -169,6 +170,11 @@ def _deliveries(report: ApplyReport, style: Style, output: str) -> Iterator[str]
 
 
 def _delivery_lines(delivery: Delivery, style: Style, output: str, key_files: Mapping[str, Path]) -> Iterator[str]:
+    if delivery.address.startswith("ca/"):
+        yield style.paint(f"Publish at {printable(delivery.host)}", Colour.BOLD)
+        yield from style.wrap(f"from {output}: {', '.join(delivery.files)}", indent="  ", hanging="      ")
+        yield ""
+        return
     kind, _, name = delivery.address.partition("/")
     host = f" ({delivery.host})" if delivery.host != name else ""
     yield style.paint(f"Deliver to {kind} {name}{host}", Colour.BOLD)
@@ -183,6 +189,7 @@ def _delivery_lines(delivery: Delivery, style: Style, output: str, key_files: Ma
     yield from style.wrap(_installation(kind, names), indent="  ", hanging="      ")
     trust = "new" if delivery.trust_changed else "unchanged"
     words = f"private key: {_key_words(delivery)}; trust (ca.pem): {trust}"
+    words += "; revocation list (crl.pem): new" if delivery.crl_changed else ""
     yield from style.wrap(words, indent="  ", hanging="      ")
     if kind == "broker":
         yield from style.wrap(_activation(delivery, names), indent="  ", hanging="      ")
@@ -207,7 +214,9 @@ def _installation(kind: str, names: list[str]) -> str:
 def _activation(delivery: Delivery, names: list[str]) -> str:
     if delivery.restart:
         return "then restart the broker: ca.pem is new, and a reload does not read it"
-    return f"{'once both are in place, ' if len(names) > 1 else 'then '}reload the broker (Mosquitto: SIGHUP)"
+    when = {1: "then ", 2: "once both are in place, "}.get(len(names), "once all are in place, ")
+    reload = f"{when}reload the broker (Mosquitto: SIGHUP)"
+    return f"{reload}; until then, whoever was revoked gets in" if delivery.crl_changed else reload
 
 
 def _new_keys(report: ApplyReport, style: Style, output: str) -> Iterator[str]:

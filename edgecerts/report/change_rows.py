@@ -130,8 +130,13 @@ def _detail(change: Change) -> str:
     if change.period is not None:
         days = round((change.period.not_after - change.period.not_before) / timedelta(days=1))
         length = f"{days:,} days" if days > 1 else f"{round(change.period.lifetime / timedelta(hours=1))} hours"
-        return f"until {change.period.not_after:%Y-%m-%d}, {length}"
+        listed = f", {_entries(len(change.listing.entries))}" if change.listing is not None else ""
+        return f"until {change.period.not_after:%Y-%m-%d}, {length}{listed}"
     return ""
+
+
+def _entries(count: int) -> str:
+    return f"{count:,} entr{'y' if count == 1 else 'ies'}"
 
 
 def _explain_reasons(reasons: Sequence[Reason]) -> Iterator[ReasonRow]:
@@ -147,6 +152,10 @@ def explain_reason(reason: Reason) -> ReasonRow:
     code = reason.code.value
     if reason.code is ReasonCode.NOT_IN_LOG:
         return ReasonRow(code=code, words=f"{reason.field},", values=(("serial", _text(reason.after)),))
+    if reason.code is ReasonCode.REVOCATIONS_CHANGED:
+        parts = (("adds", reason.after), ("removes", reason.before))
+        values = tuple((word, _some(entries)) for word, entries in parts if entries)
+        return ReasonRow(code=code, words="", values=values)
     if reason.code in _SENTENCES:
         return ReasonRow(code=code, words=_SENTENCES[reason.code])
     if reason.code in _ENDS:
@@ -175,6 +184,14 @@ def _compare(before: Value, after: Value) -> tuple[tuple[str, str], ...]:
             parts = (("adds", added), ("removes", removed))
             return tuple((word, _text(values)) for word, values in parts if values)
     return (("", _text(before)), ("->", _text(after)))
+
+
+def _some(entries: Value) -> str:
+    """The first of what may be thousands."""
+    if not isinstance(entries, tuple):
+        return _text(entries)
+    rest = len(entries) - _MOST_REASONS
+    return _text(entries[:_MOST_REASONS]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _text(value: Value) -> str:

@@ -33,6 +33,8 @@ WHY: Mapping[str, str] = {
     ReasonCode.NOT_IN_LOG: "it was here, and not in the log",
     ReasonCode.REQUESTED: "its host had sent a request",
     ReasonCode.REQUEST_CHANGED: "its host had sent a request for another key",
+    ReasonCode.REVOKED: "the one before, or its key, was revoked",
+    ReasonCode.CRL_URL_CHANGED: "another place of the revocation list was declared",
 }
 """Why a certificate was made, looking back; a code that is not here stands for itself."""
 

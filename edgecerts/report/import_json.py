@@ -28,6 +28,7 @@ def render_import_json(adoption: Adoption, written: Written | None) -> str:
             "manifest": written.manifest if written is not None else None,
             "output": written.output if written is not None else None,
             "written": written is not None and not written.dry_run,
+            "withheld": written.withheld if written is not None else None,
             "authority": _authority(adoption) if authority is not None else None,
             "entries": [_entry(entry) for entry in adoption.entries],
             "also_trust": [_other(other) for other in adoption.trusted],

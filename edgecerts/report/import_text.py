@@ -3,20 +3,29 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgecerts.adoption.findings import Finding, Outcome
+from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.key_findings import name_some
-from edgecerts.adoption.material import FoundCertificate, FoundKey, LeftOut
+from edgecerts.adoption.material import FoundCertificate, FoundKey, LeftOut, LeftOutCode
 from edgecerts.adoption.model import AdoptedEntry, Adoption
 from edgecerts.report.change_lines import MAX_IDENTITIES, hint_lines
+from edgecerts.report.import_choices import rival_lines, uncertain_lines
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 
 _TEXT, _HANGING = "      ", "        "
 _INDENT, _BESIDE = "  ", "    "
 
+_LEAVES = frozenset(
+    {
+        *(LeftOutCode.INTERMEDIATE, LeftOutCode.OF_OTHER_AUTHORITY, LeftOutCode.NO_ISSUER, LeftOutCode.NO_HOST),
+        *(LeftOutCode.NAME_NOT_DECLARABLE, LeftOutCode.NAME_OF_CA, LeftOutCode.SELF_SIGNED, LeftOutCode.REVOKED),
+    }
+)
 _OUTCOMES = {
     Outcome.UPDATED: ("~", Colour.YELLOW, "apply makes a new certificate for the same key"),
     Outcome.REKEYED: ("-/+", Colour.YELLOW, "apply makes a new key and certificate"),
+    Outcome.BLOCKED: ("x", Colour.RED, "apply would make a new certificate, and cannot yet"),
+    Outcome.WAITING: ("w", Colour.CYAN, "waits for its host, which has to make a new key"),
     Outcome.MENDED: ("m", Colour.CYAN, "mended in the copy"),
     Outcome.STAYS: ("!", Colour.CYAN, "stays"),
 }
@@ -30,16 +39,20 @@ class Written:
         manifest, output: as the user knows them.
         files: how many are below the output folder.
         beside: the files next to the manifest.
-        needs_output: the manifest cannot name the output folder, so that every command has to.
+        flags: what every later command needs to find them, with a space before it.
         dry_run: nothing was written.
+        withheld: why nothing is written without a word from the user, or None.
+        withheld_hint: what that word is.
     """
 
     manifest: str
     output: str
     files: int
     beside: tuple[str, ...]
-    needs_output: bool
+    flags: str
     dry_run: bool
+    withheld: str | None = None
+    withheld_hint: str | None = None
 
 
 def render_import_text(adoption: Adoption, written: Written | None, *, style: Style) -> str:
@@ -49,7 +62,7 @@ def render_import_text(adoption: Adoption, written: Written | None, *, style: St
         written: None where there was nothing to take over.
         style: width and colour.
     """
-    lines = [*style.bold(_headline(adoption)), ""]
+    lines = [*style.bold(_headline(adoption)), *rival_lines(adoption, style), ""]
     if adoption.authority is not None:
         lines += _identity(
             "ca",
@@ -63,6 +76,7 @@ def render_import_text(adoption: Adoption, written: Written | None, *, style: St
             lines += _entry(entry, style)
         if len(adoption.entries) > MAX_IDENTITIES:
             lines += [f"... and {len(adoption.entries) - MAX_IDENTITIES:,} more; --format json has them all", ""]
+    lines += uncertain_lines(adoption, style)
     lines += _trusted(adoption, style)
     lines += _left_out(adoption.left_out, style)
     lines += _end(adoption, written, style)
@@ -72,8 +86,16 @@ def render_import_text(adoption: Adoption, written: Written | None, *, style: St
 def _headline(adoption: Adoption) -> str:
     if adoption.authority is None:
         return f"No authority that can be taken over was found in {adoption.source} ({plural(adoption.files, 'file')})."
+    if not adoption.entries and _passed_over(adoption):
+        count = plural(_passed_over(adoption), "certificate")
+        return f"Nothing but an authority can be taken over from {adoption.source}: not one of {count}; see below."
     found = ", ".join(("1 authority", plural(len(adoption.brokers), "broker"), plural(len(adoption.clients), "client")))
     return f"Found in {adoption.source}: {found} ({plural(adoption.files, 'file')} read)."
+
+
+def _passed_over(adoption: Adoption) -> int:
+    """How many certificates of brokers and clients are left out."""
+    return sum(entry.code in _LEAVES for entry in adoption.left_out)
 
 
 def _entry(entry: AdoptedEntry, style: Style) -> Iterator[str]:
@@ -101,7 +123,9 @@ def _identity(
         what = f"{opened}, from {name_some(place.path for place in key.places)}"
         yield from style.wrap(printable(f"private key  {what}"), indent=_INDENT, hanging=_BESIDE + _TEXT + "     ")
     for finding in findings:
-        yield from _finding(finding, style)
+        # Said once for all, below.
+        if finding.code is not FindingCode.UNCERTAIN_ROLE:
+            yield from _finding(finding, style)
     yield ""
 
 
@@ -145,6 +169,14 @@ def _end(adoption: Adoption, written: Written | None, style: Style) -> Iterator[
     if used:
         yield ""
     if written is None:
+        hint = (
+            "name the folder that has the authority's own certificate; every device has a copy of it, often as ca.pem"
+        )
+        yield from hint_lines(hint, style)
+        return
+    if written.withheld is not None:
+        yield from style.bold(f"Nothing is written: {written.withheld}.")
+        yield from hint_lines(written.withheld_hint, style)
         return
     verb = "Would write" if written.dry_run else "Wrote"
     beside = "".join(f" and {path}" for path in written.beside[:2])
@@ -152,12 +184,7 @@ def _end(adoption: Adoption, written: Written | None, style: Style) -> Iterator[
     files = f"{verb} {written.manifest}{beside}, and {plural(written.files, 'file')} in {written.output}."
     yield from style.bold(f"{files} Nothing in {adoption.source} was changed.")
     if not written.dry_run:
-        yield from style.wrap(printable(f"Read {written.manifest}, then run: {_next_command(written)}"))
-
-
-def _next_command(written: Written) -> str:
-    manifest = "" if written.manifest == "pki.yaml" else f" -f {written.manifest}"
-    return f"edgecerts plan{manifest}" + (f" --output {written.output}" if written.needs_output else "")
+        yield from style.wrap(printable(f"Read {written.manifest}, then run: edgecerts plan{written.flags}"))
 
 
 def _files(certificate: FoundCertificate) -> str:

@@ -8,9 +8,13 @@ from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.model import AdoptedEntry, Adoption, Declared
 from edgecerts.manifest.model import KeyHeld, PasswordSource
 from edgecerts.manifest.output import DEFAULT_OUTPUT
+from edgecerts.report.import_choices import revoked_lines
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Style
 from edgecerts.report.yaml_scalar import yaml_scalar
+
+SCHEMA_NAME = "pki.schema.json"
+"""What an editor is told to look for beside the manifest."""
 
 _WIDTH = 110
 _STEP = "  "
@@ -18,24 +22,28 @@ _STEP = "  "
 _OUTCOMES = {
     Outcome.UPDATED: "apply: new certificate, same key",
     Outcome.REKEYED: "apply: new key and certificate",
+    Outcome.BLOCKED: "apply: cannot make a new certificate yet",
+    Outcome.WAITING: "waits for its host",
     Outcome.MENDED: "mended in the copy",
     Outcome.STAYS: "stays",
 }
 
 
-def render_manifest(adoption: Adoption, *, output: str | None) -> str:
+def render_manifest(adoption: Adoption, *, output: str | None, has_schema: bool = False) -> str:
     """The manifest's text.
 
     Args:
         adoption: with an authority.
         output: the output folder relative to the manifest, with `/`; None where the manifest cannot name it.
+        has_schema: `pki.schema.json` lies beside it, where editors can find it.
     """
-    return "".join(f"{line}\n" for line in _lines(adoption, output))
+    return "".join(f"{line}\n" for line in _lines(adoption, output, has_schema=has_schema))
 
 
-def _lines(adoption: Adoption, output: str | None) -> Iterator[str]:
-    yield "# yaml-language-server: $schema=pki.schema.json"
-    yield "#"
+def _lines(adoption: Adoption, output: str | None, *, has_schema: bool) -> Iterator[str]:
+    if has_schema:
+        yield f"# yaml-language-server: $schema={SCHEMA_NAME}"
+        yield "#"
     yield from _comment(f"Made by `edgecerts import` from what lies in {PurePath(adoption.source).name or 'a folder'}.")
     yield from _comment("`edgecerts plan` says what is still to be done, and why; `edgecerts apply` does it.")
     yield ""
@@ -57,6 +65,10 @@ def _lines(adoption: Adoption, output: str | None) -> Iterator[str]:
             yield f"{title}:"
             for entry in entries:
                 yield from _indented(_entry(entry))
+    if adoption.revoked:
+        yield ""
+        for text in revoked_lines(adoption.revoked):
+            yield from _comment(text.removeprefix("- "), bullet="- " if text.startswith("- ") else "")
 
 
 def _authority(adoption: Adoption) -> Iterator[str]:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from edgecerts.plan.model import Change, Delivery, Plan, Reason, Remark, Value, rfc3339
+from edgecerts.plan.handover import Delivery
+from edgecerts.plan.model import Change, Plan, Reason, Remark, Value, rfc3339
 from edgecerts.plan.need import Need
 from edgecerts.plan.waiting import Waiting
 
@@ -60,6 +61,7 @@ def deliver_documents(deliveries: Iterable[Delivery]) -> list[Document]:
             "key_changed": delivery.key_changed,
             "key_on_host": delivery.key_on_host,
             "trust_changed": delivery.trust_changed,
+            "crl_changed": delivery.crl_changed,
             "restart": delivery.restart,
         }
         for delivery in deliveries

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from posixpath import basename
 
-from edgecerts.plan.model import Action, Delivery, HazardCode, Plan, Remark
+from edgecerts.plan.handover import Delivery
+from edgecerts.plan.model import Action, HazardCode, Plan, Remark
 from edgecerts.plan.waiting import Waiting
 from edgecerts.report.change_rows import IdentityRows, ReasonRow, build_row, group_changes, join_values
 from edgecerts.report.markdown_text import code, command, html_code, prose
@@ -54,6 +55,7 @@ def _verdict(plan: Plan) -> str:
         return f"apply refuses to run, because of {' and '.join(codes)}"
     parts = [f"{plural(len(plan.pending), 'file')} to change"] if plan.pending else []
     parts += [f"{len(plan.refused):,} refused"] if plan.refused else []
+    parts += ["entries of the revocation list refused"] if plan.refuses_entries else []
     parts += [f"{len(plan.blocked):,} blocked"] if plan.blocked else []
     parts = parts or [f"nothing to do, {plural(plan.summary[Action.NO_OP.value], 'file')} as declared"]
     return ", ".join([*parts, *([f"{len(plan.waiting):,} waiting"] if plan.waiting else [])])

@@ -3,7 +3,7 @@
 from edgecerts.plan.certificate_checks import format_duration
 from edgecerts.plan.model import rfc3339
 from edgecerts.report.plan_json import FORMAT_VERSION, Document, reason_document, remark_documents, to_json
-from edgecerts.status.model import Status, StatusRow
+from edgecerts.status.model import RevocationListRow, Status, StatusRow
 
 
 def render_status_json(status: Status) -> str:
@@ -21,6 +21,7 @@ def render_status_json(status: Status) -> str:
                 {"month": month.month, "ends": month.ends, "renewals": month.renewals} for month in status.months
             ],
             "identities": [_row(row, is_finding=status.is_finding(row.state)) for row in status.rows],
+            "revocation_lists": [_list(row, is_finding=status.is_finding(row.state)) for row in status.lists],
             "folder": remark_documents(status.folder),
             "notices": remark_documents(status.notices),
             "unmanaged": [
@@ -63,6 +64,24 @@ def _row(row: StatusRow, *, is_finding: bool) -> Document:
         "not_after": rfc3339(certificate.not_after) if certificate else None,
         "days_left": certificate.days_left if certificate else None,
         "renews_from": rfc3339(certificate.renews_from) if certificate else None,
+        "reasons": [{"path": entry.path, **reason_document(entry.reason)} for entry in row.reasons],
+        "remarks": remark_documents(row.remarks),
+        "hint": row.hint,
+    }
+
+
+def _list(row: RevocationListRow, *, is_finding: bool) -> Document:
+    summary = row.summary
+    return {
+        "address": row.address,
+        "state": row.state.value,
+        "finding": is_finding,
+        "number": summary.number if summary else None,
+        "entries": summary.entries if summary else None,
+        "this_update": rfc3339(summary.this_update) if summary else None,
+        "next_update": rfc3339(summary.next_update) if summary else None,
+        "due_from": rfc3339(summary.due_from) if summary else None,
+        "days_left": summary.days_left if summary else None,
         "reasons": [{"path": entry.path, **reason_document(entry.reason)} for entry in row.reasons],
         "remarks": remark_documents(row.remarks),
         "hint": row.hint,

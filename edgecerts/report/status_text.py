@@ -11,7 +11,7 @@ from edgecerts.report.plan_text import remarks_block
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 from edgecerts.report.table import Column, lay_out
-from edgecerts.status.model import IdentityState, KeyPlace, Status, StatusRow
+from edgecerts.status.model import IdentityState, KeyPlace, RevocationListRow, Status, StatusRow
 
 SERIAL_DIGITS = 8
 """As many of a serial number as tell two certificates apart at a glance; `--format json` has all 40."""
@@ -54,7 +54,7 @@ def render_status_text(status: Status, *, style: Style, output: str) -> str:
         output: the output folder as the user knows it.
     """
     # One line, however narrow the terminal: monitoring systems show the first line, and no more.
-    lines = [style.paint(printable(_headline(status, output)), Colour.BOLD)]
+    lines = [style.paint(printable(_headline(status, output) + _end_of_list(status)), Colour.BOLD)]
     moment = f"{status.created_at:%Y-%m-%d %H:%M} UTC"
     lines += style.wrap(printable(f"Status of {status.manifest} at {moment}; files are in {output}."))
     lines += ["", *_table(status, style), ""]
@@ -86,13 +86,29 @@ def _headline(status: Status, output: str) -> str:
     return f"No certificate in {output} can be read."
 
 
+def _end_of_list(status: Status) -> str:
+    """When the revocation list ends, where there is one: on that day nobody gets in any more."""
+    summary = next((row.summary for row in status.lists if row.summary is not None), None)
+    if summary is None:
+        return ""
+    if summary.days_left < 0:
+        return f" The revocation list ended on {summary.next_update:%Y-%m-%d}."
+    days = plural(summary.days_left, "day")
+    return f" The revocation list ends on {summary.next_update:%Y-%m-%d}, in {days}."
+
+
 def _table(status: Status, style: Style) -> Iterator[str]:
     """One line for each identity; of many the worst first, and the rest counted."""
     shown = _worst_first(status.rows)
     issuer = _usual_issuer(status)
-    heading, *lines = lay_out(_COLUMNS, [_cells(row) for row in shown], style.width - len(_MARK))
+    cells_of_lists = [_cells_of_list(row) for row in status.lists]
+    heading, *lines = lay_out(_COLUMNS, [*(_cells(row) for row in shown), *cells_of_lists], style.width - len(_MARK))
     yield style.paint(" " * len(_MARK) + "".join(heading), Colour.DIM)
-    for row, cells in zip(shown, lines, strict=True):
+    for listed, cells in zip(status.lists, lines[len(shown) :], strict=True):
+        colour = _COLOURS[listed.state]
+        mark = style.paint(_MARK, colour) if status.is_finding(listed.state) else " " * len(_MARK)
+        yield mark + "".join(cells[:-1]) + style.paint(cells[-1], colour)
+    for row, cells in zip(shown, lines[: len(shown)], strict=True):
         colour = _COLOURS[row.state]
         mark = style.paint(_MARK, colour) if status.is_finding(row.state) else " " * len(_MARK)
         yield mark + "".join(cells[:-1]) + style.paint(cells[-1], colour)
@@ -137,21 +153,35 @@ def _cells(row: StatusRow) -> tuple[str, ...]:
     )
 
 
+def _cells_of_list(row: RevocationListRow) -> tuple[str, ...]:
+    summary = row.summary
+    return (
+        printable(row.address),
+        f"{summary.entries:,} revoked" if summary else _NOTHING,
+        f"{summary.next_update:%Y-%m-%d}" if summary else _NOTHING,
+        f"{summary.days_left:,}" if summary else _NOTHING,
+        *(_NOTHING,) * 3,
+        row.state.value,
+    )
+
+
 def _findings(status: Status, style: Style) -> Iterator[str]:
     findings = status.findings
     shown = _worst_first(findings)
-    if shown:
+    if shown or status.list_findings:
         yield style.paint("Findings", Colour.RED)
+    for listed in status.list_findings:
+        yield from _finding_lines(listed, style)
     for row in shown:
         yield from _finding_lines(row, style)
     if len(findings) > len(shown):
         yield f"  ... and {len(findings) - len(shown):,} more; --format json has them all"
-    if shown:
+    if shown or status.list_findings:
         yield ""
     yield from remarks_block("Findings about the folder", status.folder, style, colour=Colour.RED)
 
 
-def _finding_lines(row: StatusRow, style: Style) -> Iterator[str]:
+def _finding_lines(row: StatusRow | RevocationListRow, style: Style) -> Iterator[str]:
     """One finding: its word, every reason with the files that it is about, what blocks it, and what to do."""
     yield from style.wrap(printable(f"{row.address}: {row.state}"), indent="  ", hanging="      ")
     files: dict[str, list[str]] = {}
@@ -190,6 +220,7 @@ def _summary(status: Status) -> str:
         for state in IdentityState
         if counts[state.value] and status.is_finding(state)
     ]
+    found += [f"{len(status.list_findings):,} about the revocation list"] if status.list_findings else []
     found += [f"{len(status.folder):,} about the folder"] if status.folder else []
     fine = [
         f"{counts[state.value]:,} {state}"

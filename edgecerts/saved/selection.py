@@ -5,10 +5,13 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from edgecerts.desired.graph import (
+    LIST_PARTS,
     LOG_ADDRESS,
     CertificateArtifact,
     Graph,
+    ListCopyArtifact,
     PrivateKeyArtifact,
+    RevocationListArtifact,
     TrustArtifact,
     identity_of,
 )
@@ -83,7 +86,7 @@ def restrict_plan(plan: Plan, selected: Container[str], graph: Graph, inventory:
         plan,
         changes=changes,
         needs=tuple(find_needs(graph, inventory, pending)),
-        deliver=plan_deliveries(graph.end_entities, pending),
+        deliver=plan_deliveries(graph.identities, pending),
         new_keys=find_new_keys(pending),
     )
 
@@ -113,7 +116,8 @@ class _Comparison:
             if difference is not None:
                 self._mark(change.address, StaleCode.PLANNED_OTHERWISE, difference)
                 continue
-            matched.setdefault(change.identity, []).append(now)
+            if not _is_list(change.address):
+                matched.setdefault(change.identity, []).append(now)
             if change.address in pending:
                 self.selected.add(change.address)
         appeared = _find_appeared(self.fresh, self.saved)
@@ -126,10 +130,10 @@ class _Comparison:
         prerequisites = _find_prerequisites({str(change.address): change for change in self.fresh.pending})
         self.selected -= set(self.stale)
         while True:
-            stale_identities = {identity_of(address) for address in self.stale}
+            stale_identities = {_unit_of(address) for address in self.stale}
             before = len(self.selected)
             for address in sorted(self.selected):
-                identity = identity_of(address)
+                identity = _unit_of(address)
                 missing = next((name for name in prerequisites[address] if self._lacks(name)), None)
                 if identity in stale_identities:
                     self._mark(address, StaleCode.IDENTITY_STALE, f"another change of {identity} is stale")
@@ -167,6 +171,16 @@ class _Comparison:
 
     def _mark(self, address: str, code: StaleCode, message: str) -> None:
         self.stale.setdefault(address, Remark(code=code.value, address=address, message=message))
+
+
+def _is_list(address: str) -> bool:
+    """Whether an address is that of a revocation list or of a copy, whose reasons say all that it rests on."""
+    return address.rpartition("/")[2] in LIST_PARTS
+
+
+def _unit_of(address: str) -> str:
+    """What is carried out as a whole: an identity; or a revocation list, which goes with nobody's key."""
+    return address if _is_list(address) else identity_of(address)
 
 
 def _find_appeared(fresh: Plan, saved: SavedPlan) -> dict[str, list[Remark]]:
@@ -235,8 +249,10 @@ def _goes_with(change: Change, *, encrypted: list[str], deleted: Mapping[str, li
             yield f"{identity}/private-key"
         if not artifact.spec.is_ca:
             yield str(artifact.issuer)
-    elif isinstance(artifact, TrustArtifact):
+    elif isinstance(artifact, TrustArtifact | RevocationListArtifact):
         yield str(artifact.issuer)
+    elif isinstance(artifact, ListCopyArtifact):
+        yield str(artifact.source)
     elif change.action is Action.DELETE:
         # What is left of an entry is judged by its certificate: deleted alone, it would leave the key for ever.
         yield from deleted[identity]

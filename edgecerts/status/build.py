@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from posixpath import basename
 
-from edgecerts.desired.graph import LOG_ADDRESS, Address, Graph, Identity, TextArtifact, identity_of
+from edgecerts.desired.graph import (
+    LOG_ADDRESS,
+    Address,
+    Graph,
+    Identity,
+    RevocationListArtifact,
+    TextArtifact,
+    identity_of,
+)
 from edgecerts.manifest.model import KeyHeld
 from edgecerts.observed.inventory import Inventory, Leftover, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
@@ -26,6 +34,8 @@ from edgecerts.status.model import (
     StatusRow,
     UnmanagedFolder,
 )
+from edgecerts.status.notices import FOLDER_FILES, FOLDER_FINDINGS, SHOWN
+from edgecerts.status.revocation_lists import build_list_rows
 from edgecerts.status.tracked import (
     Tracked,
     is_key_tracked,
@@ -49,34 +59,6 @@ _EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISS
 _NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
-
-FOLDER_FILES = "folder-files"
-
-SHOWN = frozenset(
-    code.value
-    for code in (
-        NoticeCode.CA_ENDS_SOON,
-        NoticeCode.CA_KEY_UNUSED,
-        NoticeCode.NOT_JUDGED,
-        NoticeCode.KEY_MISMATCH,
-        NoticeCode.LOG_DAMAGED,
-        NoticeCode.FOLDER_GROUP_WRITABLE,
-        NoticeCode.MODES_NOT_KEPT,
-        NoticeCode.UNREADABLE,
-    )
-)
-"""Notices of a plan that are about what exists, and not about what is planned."""
-
-FOLDER_FINDINGS = frozenset(
-    code.value
-    for code in (
-        NoticeCode.INTERRUPTED,
-        NoticeCode.INSECURE_FOLDER,
-        NoticeCode.LOG_UNREADABLE,
-        NoticeCode.LOG_CONTRADICTION,
-    )
-)
-"""Notices of a plan that are findings about the folder; the first is a hazard where anything would be written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +123,7 @@ def build_status(
             *notices_on_repository(tracked),
         ),
         unmanaged=tuple(_build_unmanaged(leftover, context) for leftover in inventory.leftovers),
+        lists=tuple(build_list_rows(graph, inventory, plan, now=now, within=within)),
     )
 
 
@@ -149,15 +132,18 @@ def _build_context(
 ) -> _Context:
     certificates = inventory.certificates[graph.authorities[0].certificate.path].value
     changes = defaultdict(list)
+    # The authority's lists have rows of their own.
+    lists = {str(change.address) for change in plan.changes if isinstance(change.artifact, RevocationListArtifact)}
     for change in plan.changes:
-        changes[change.address.identity].append(change)
+        if str(change.address) not in lists:
+            changes[change.address.identity].append(change)
     return _Context(
         inventory=inventory,
         authority=certificates[0] if certificates else None,
         judged=all(notice.code != NoticeCode.NOT_JUDGED.value for notice in plan.notices),
         changes=changes,
-        blocked=_by_identity(plan.blocked),
-        refusals=_by_identity(plan.refusals),
+        blocked=_by_identity(remark for remark in plan.blocked if remark.address not in lists),
+        refusals=_by_identity(hazard for hazard in plan.refusals if not HazardCode(hazard.code).refuses_entries),
         notices=_by_identity(plan.notices),
         waiting=_waiting_by_identity(plan.waiting),
         pending=frozenset(change.address for change in plan.pending),

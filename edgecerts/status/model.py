@@ -125,6 +125,45 @@ class MonthCount:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ListSummary:
+    """What a row says about a revocation list that can be read.
+
+    Attributes:
+        number: its CRLNumber, or None.
+        entries: how many certificates stand in it.
+        next_update: when it ends; after that strict brokers refuse every client.
+        due_from: when `apply` signs it again.
+        days_left: from today's date to the date of its end, both in UTC; negative where it has ended.
+    """
+
+    number: int | None
+    entries: int
+    this_update: datetime
+    next_update: datetime
+    due_from: datetime
+    days_left: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevocationListRow:
+    """One revocation list.
+
+    Attributes:
+        summary: None where there is none, or none that can be read.
+        reasons: every way in which it is not as it should be.
+        remarks: what keeps it from being signed, and what else there is to say.
+        hint: what the next apply does about it, or None.
+    """
+
+    address: str
+    state: IdentityState
+    summary: ListSummary | None
+    reasons: tuple[FileReason, ...]
+    remarks: tuple[Remark, ...]
+    hint: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UnmanagedFolder:
     """A folder of ours that belongs to nothing in the manifest (any more).
 
@@ -153,6 +192,7 @@ class Status:
         folder: findings about the folder's own files.
         notices: what is no finding and should be known.
         unmanaged: folders that nothing in the manifest asks for.
+        lists: one row for each revocation list that the manifest asks for.
     """
 
     created_at: datetime
@@ -163,10 +203,15 @@ class Status:
     folder: tuple[Remark, ...]
     notices: tuple[Remark, ...]
     unmanaged: tuple[UnmanagedFolder, ...]
+    lists: tuple[RevocationListRow, ...] = ()
 
     @property
     def findings(self) -> tuple[StatusRow, ...]:
         return tuple(row for row in self.rows if self.is_finding(row.state))
+
+    @property
+    def list_findings(self) -> tuple[RevocationListRow, ...]:
+        return tuple(row for row in self.lists if self.is_finding(row.state))
 
     def is_finding(self, state: IdentityState) -> bool:
         """Whether identities in this state are findings, by themselves or because that was asked for."""
@@ -202,12 +247,12 @@ class Status:
         counts = {state.value: 0 for state in IdentityState}
         for row in self.rows:
             counts[row.state.value] += 1
-        counts["findings"] = len(self.findings) + len(self.folder)
+        counts["findings"] = len(self.findings) + len(self.list_findings) + len(self.folder)
         return counts
 
     @property
     def exit_code(self) -> ExitCode:
-        return ExitCode.FINDINGS if self.folder or self.findings else ExitCode.DONE
+        return ExitCode.FINDINGS if self.folder or self.findings or self.list_findings else ExitCode.DONE
 
 
 def _month(moment: datetime) -> str:

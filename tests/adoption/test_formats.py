@@ -135,6 +135,7 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path, authority: Issued) -> 
                 "p7.der": bundle,
                 "p7.pem": pkcs7.serialize_certificates([leaf.certificate], Encoding.PEM),
                 "store.p12": store,
+                "cut.crl": signed.public_bytes(Encoding.PEM)[:200],
                 "cut.pem": leaf.pem[:200],
                 "half.pem": leaf.pem[100:],
                 "not base64.pem": leaf.pem.replace(b"M", b"!"),
@@ -144,8 +145,7 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path, authority: Issued) -> 
         )
     )
     assert {entry.files[0]: entry.code.value for entry in found.left_out} == {
-        "crl.der": "revocation-list",
-        "crl.pem": "revocation-list",
+        "cut.crl": "revocation-list",
         "cut.pem": "damaged",
         "damaged.key": "other-key",
         "dsa.pem": "other-key",
@@ -157,17 +157,17 @@ def test_what_is_not_taken_over_is_listed(tmp_path: Path, authority: Issued) -> 
         "store.p12": "pkcs12",
         "trusted.pem": "damaged",
     }
+    assert [place.path for revoked in found.lists for place in revoked.places] == ["crl.der", "crl.pem"]
 
 
 def test_other_files_are_passed_over(tmp_path: Path) -> None:
     files = {
         "README.md": b"# -----BEGIN something else-----\n",
         "ca.srl": b"5D0C61BEF2A4\n",
-        "index.txt": b"V\t290225203130Z\t\t01\tunknown\t/CN=x\n",
         "empty": b"",
         "dh.pem": b"-----BEGIN DH PARAMETERS-----\nMAYCAQECAQE=\n-----END DH PARAMETERS-----\n",
-        "sequence.der": b"\x30\x03\x02\x01\x05",
-        "long.der": b"\x30\x84\xff\xff\xff\xff",
+        "sequence": b"\x30\x03\x02\x01\x05",
+        "long.bin": b"\x30\x84\xff\xff\xff\xff",
     }
     found = read(write(tmp_path, files))
     assert found == Material(files=len(files))
@@ -180,3 +180,27 @@ def test_a_key_that_others_may_read_is_said_to_be_so(tmp_path: Path) -> None:
     (key,) = unlock(read(tmp_path), GIVEN).keys
     assert key.exposed == ("open.key",)
     assert [place.path for place in key.places] == ["closed.key", "open but locked.key", "open.key"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_is_read(tmp_path: Path, authority: Issued, codec: str) -> None:
+    """PowerShell writes what it redirects in this way."""
+    mark = "\ufeff" if codec != "utf-16" else ""
+    text = f"{mark}{authority.pem.decode()}{authority.key_pem().decode()}".replace("\n", "\r\n")
+    found = read(write(tmp_path, {"ca.pem": text.encode(codec)}))
+    assert [certificate.facts.certificate for certificate in found.certificates] == [authority.certificate]
+    assert len(found.keys) == 1
+    assert found.left_out == ()
+
+
+@pytest.mark.parametrize("magic", ["feedfeed", "cececece"])
+def test_a_java_keystore_is_named(tmp_path: Path, magic: str) -> None:
+    found = read(write(tmp_path, {"broker": bytes.fromhex(magic) + b"\x00\x00\x00\x02" + b"x" * 200}))
+    assert [(entry.code.value, entry.files) for entry in found.left_out] == [("java-keystore", ("broker",))]
+    assert "keytool -importkeystore" in found.left_out[0].message
+
+
+@pytest.mark.parametrize("name", ["x.pem", "x.KEY", "x.jks", "x.p12", "x.crl"])
+def test_a_file_that_should_hold_something_and_does_not_is_listed(tmp_path: Path, name: str) -> None:
+    found = read(write(tmp_path, {name: b"MIIBtDCCAVqgAwIBAgIU", "notes.txt": b"x", f"empty {name}": b""}))
+    assert [(entry.code.value, entry.files) for entry in found.left_out] == [("unrecognised", (name,))]

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from edgecerts.adoption.adopt import build_adoption
 from edgecerts.adoption.declaring import declare_lifetime, lifetime_of
-from edgecerts.adoption.material import FoundCertificate, Material, Place
+from edgecerts.adoption.material import FoundCertificate, FoundKey, Material, Place
+from edgecerts.adoption.promise import keep_promises
 from edgecerts.desired import build_graph
 from edgecerts.manifest import parse_manifest
 from edgecerts.manifest.mistakes import Mistakes
 from edgecerts.manifest.model import Manifest, Mark
 from edgecerts.manifest.yaml_text import load_tree
 from edgecerts.pki.certificate_facts import describe_certificate
+from edgecerts.pki.private_keys import describe_key
 from edgecerts.plan.certificate_checks import AUTHORITY_CHAIN, END_ENTITY_CHAIN, CheckInput
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import ReasonCode
@@ -73,11 +75,12 @@ def material_of(*issued: Issued) -> Material:
         FoundCertificate(facts=describe_certificate(made.certificate), places=(Place(path=f"{n}\n#.pem", mode=0o644),))
         for n, made in enumerate(issued)
     )
-    return Material(certificates=found, files=len(found))
+    key = FoundKey(facts=describe_key(ROOT.key), private_key=ROOT.key, places=())
+    return Material(certificates=found, keys=(key,), files=len(found))
 
 
 def manifest_of(*issued: Issued) -> tuple[str, Manifest]:
-    adoption = build_adoption(material_of(*issued), source="old", now=NOW, wanted=None)
+    adoption = build_adoption(material_of(*issued), source="old", now=NOW, wanted="Plant CA")
     text = render_manifest(adoption, output="pki")
     return text, parse_manifest(text.encode("utf-8"), source="pki.yaml")
 
@@ -98,10 +101,9 @@ def test_whatever_certificates_say_the_manifest_is_valid_and_they_are_as_declare
             continue  # No certificate can say that.
     text, manifest = manifest_of(ROOT, *made)
     assert text == manifest_of(ROOT, *made)[0]
-    facts = {entry.certificate.facts.sha256: entry for entry in
-             build_adoption(material_of(ROOT, *made), source="old", now=NOW, wanted=None).entries}  # fmt: skip
-    by_address = {entry.address: entry for entry in facts.values()}
     graph = build_graph(manifest)
+    promised = keep_promises(build_adoption(material_of(ROOT, *made), source="old", now=NOW, wanted="Plant CA"), graph)
+    by_address = {entry.address: entry for entry in promised.entries}
     assert {identity.address for identity in graph.end_entities} == by_address.keys()
     root = describe_certificate(ROOT.certificate)
     view = IssuerView(

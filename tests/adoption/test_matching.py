@@ -222,6 +222,7 @@ def test_certificates_without_their_authority_and_self_signed_ones_are_listed(
 ) -> None:
     files = {
         "ca.pem": authority.pem,
+        "ca.key": authority.key_pem(),
         "stray.pem": issue("stray", GOOD_CLIENT, by=issue("Nowhere CA", CA)).pem,
         "own.pem": issue("own.plant.example", BROKER).pem,
         "lonely.key": issue("x", Profile()).key_pem(),
@@ -254,7 +255,13 @@ def test_a_folder_without_an_authority_ends_with_an_error_and_says_what_is_there
     [
         (Profile(usages=(SERVER,)), "broker", "client.pem", "broker", "usage"),
         (Profile(usages=(CLIENT,)), "10.3.0.11", "server.pem", "client", "usage"),
-        (Profile(usages=(SERVER, CLIENT)), "10.3.0.11", "client.pem", "broker", "names"),
+        (Profile(usages=(SERVER, CLIENT)), "10.3.0.11", "client.pem", "client", "files"),
+        (Profile(usages=(SERVER, CLIENT)), "10.3.0.11", "x.pem", "broker", "names"),
+        (Profile(usages=(SERVER, CLIENT), alt_names=(x509.DNSName("gw-07"),)), "gw-07", "x.pem", "client", "nothing"),
+        (Profile(), "10.3.0.11", "devices/x.pem", "client", "files"),
+        (Profile(), "10.3.0.11", "server.pem", "broker", "names-and-files"),
+        (Profile(), "unit", "mosquitto/certs/x.pem", "client", "nothing"),
+        (Profile(), "unit", "mosquitto/certs/mosquitto.pem", "broker", "files"),
         (Profile(usages=(SERVER, CLIENT)), "MyEACM", "a client/x.pem", "client", "files"),
         (Profile(), "10.3.0.11", "x.pem", "broker", "names"),
         (Profile(), "broker.plant.example", "x.pem", "broker", "names"),
@@ -267,7 +274,7 @@ def test_a_folder_without_an_authority_ends_with_an_error_and_says_what_is_there
         (Profile(), "unit", "x.pem", "client", "nothing"),
     ],
 )  # fmt: skip
-def test_a_role_is_told_by_usages_then_names_then_files(
+def test_a_role_is_told_by_usages_then_files_then_names(
     project: Project, source: Path, authority: Issued, profile: Profile, name: str, file: str, kind: str, evidence: str
 ) -> None:
     leaf = issue(name, profile, by=authority)
@@ -275,7 +282,7 @@ def test_a_role_is_told_by_usages_then_names_then_files(
     (entry,) = document["entries"]
     assert (entry["address"].partition("/")[0], entry["evidence"]) == (kind, evidence)
     uncertain = "uncertain-role" in found_codes(document, entry["address"])
-    assert uncertain == (evidence in ("files", "nothing"))
+    assert uncertain == (evidence in ("files", "names", "nothing"))
     assert ("taken for a" in project.manifest.read_text()) == uncertain
 
 

@@ -1,7 +1,9 @@
 """Writing: all or nothing, never over anything, and never in the source."""
 
 import contextlib
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.cli.app import app
+from edgecerts.cli.exits import run
 from edgecerts.desired.graph import JOURNAL
 from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, issue, snapshot, write
 from tests.conftest import NOW, Project
@@ -167,6 +172,60 @@ def test_nothing_is_written_into_the_source(project: Project, source: Path, flag
     assert snapshot(source) == before
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_nothing_is_written_into_the_source_through_a_link(
+    project: Project, source: Path, options: tuple[str, ...]
+) -> None:
+    (source / "inside").mkdir()
+    (project.folder / "requests").symlink_to(source / "inside")
+    before = snapshot(source)
+    result = take_over(project, source, *options)
+    assert result.code == 64
+    assert "nothing is ever written there" in result.err
+    assert snapshot(source) == before
+    assert not project.manifest.exists()
+
+
+def test_a_manifest_names_its_schema_where_an_editor_finds_it(project: Project, source: Path) -> None:
+    assert take_over(project, source).code == 0
+    assert "$schema" not in project.manifest.read_text()
+    shutil.rmtree(project.folder)
+    write(project.folder, {"pki.schema.json": b"{}"})
+    assert take_over(project, source).code == 0
+    assert "$schema=pki.schema.json" in project.manifest.read_text().splitlines()[0]
+
+
+def test_hints_run_as_they_are_printed(
+    project: Project, source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = issue("Other CA", CA)
+    files = {"o.pem": other.pem, "o.key": other.key_pem()}
+    write(source, files | {"u.pem": issue("u", Profile(usages=(CLIENT,)), by=other).pem})
+    project.folder.mkdir(exist_ok=True)
+    result = take_over(project, source, "--ca", "Plant CA", "--format", "json")
+    assert result.code == 0, result.err
+    hints = [entry["hint"] for entry in json.loads(result.out)["left_out"] if entry["code"] == "other-authority"]
+    words = shlex.split(hints[0].partition(": ")[2])
+    assert words[:2] == ["edgecerts", "import"]
+    with contextlib.chdir(tmp_path_factory.mktemp("elsewhere")) as _:
+        assert run(app, words[1:]) == 0
+        assert Path("other-ca/pki.yaml").exists()
+        assert Path("other-ca/pki/ca/ca.key").exists()
+
+
+@pytest.mark.parametrize("notation", ["colons", "openssl", "lower"])
+def test_an_authority_is_named_by_the_fingerprint_of_its_certificate_too(
+    project: Project, source: Path, pki: dict[str, Issued], notation: str
+) -> None:
+    other = issue("Other CA", CA)
+    write(source, {"o.pem": other.pem, "o.key": other.key_pem()})
+    digest = pki["ca"].certificate.fingerprint(hashes.SHA256())
+    colons = digest.hex(":").upper()
+    said = {"colons": colons, "openssl": f"sha256 Fingerprint={colons}", "lower": digest.hex()[:12]}
+    assert take_over(project, source, "--ca", said[notation]).code == 0
+    assert "common_name: Plant CA" in project.manifest.read_text()
+
+
 def test_a_damaged_key_is_not_relied_on(project: Project, source: Path, pki: dict[str, Issued]) -> None:
     """Its public half is right, and so it matches; but it cannot sign."""
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -273,6 +332,35 @@ def test_an_import_that_is_killed_anywhere_is_finished_by_the_same_import(
         assert written(project) == whole, left
     assert snapshot(source) == before
     record_property("counted", f"{calls} calls of an import at which it was killed")
+
+
+def test_beside_a_half_done_import_nobody_is_led_to_a_new_authority(
+    project: Project, source: Path, executioner: Executioner
+) -> None:
+    executioner.arm(12)
+    with pytest.raises(Killed):
+        take_over(project, source)
+    executioner.arm(-1)
+    assert not project.manifest.exists()
+    for command in ("plan", "apply", "init"):
+        result = project.run(command)
+        assert result.code == 1
+        assert "run the same import again" in result.err, command
+    assert not project.manifest.exists()
+    assert take_over(project, source).code == 0
+
+
+def test_an_interrupted_import_says_how_it_goes_on(
+    project: Project, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: object, **words: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edgecerts.cli.import_folder.take_over", interrupt)
+    result = take_over(project, source)
+    assert result.code == 130
+    assert "run the same import again" in result.err
+    assert "edgecerts plan" not in result.err
 
 
 @pytest.mark.parametrize("how", ["in a repository", "where everybody may write"])
@@ -385,7 +473,7 @@ def test_passwords_are_asked_for_on_a_terminal_and_nowhere_else(
     assert asked == []
     monkeypatch.setattr("edgecerts.cli.console.Console.can_ask", True)
     answers = ["wrong", "", "wrong", PASSWORD]
-    result = project.run("import", str(source))
+    result = project.run("import", str(source), "--without-locked-keys")
     assert result.code == 0, result.err
     assert asked == [f"Password for {name} (empty: leave it out): " for name in ("asked.key",) * 2 + ("ca.key",) * 2]
     assert result.err.count("that does not open it") == 2

@@ -33,7 +33,7 @@ def imported(project: Project, vendor: Path, monkeypatch: pytest.MonkeyPatch) ->
     project.now = begins(vendor / "ca.pem") + timedelta(hours=1)
     monkeypatch.setenv("OLD_PASSWORD", VENDOR_PASSWORD)
     before = snapshot(vendor)
-    result = project.run("import", str(vendor), "--password", "env:OLD_PASSWORD")
+    result = project.run("import", str(vendor), "--password", "env:OLD_PASSWORD", "--client", "MyEACM")
     assert result.code == 0, result.out + result.err
     assert snapshot(vendor) == before
     assert VENDOR_PASSWORD not in result.out + result.err + project.manifest.read_text()
@@ -177,9 +177,29 @@ def test_the_report_names_each_reason(imported: Project, vendor: Path) -> None:
     }  # fmt: skip
 
 
-def test_without_its_password_a_key_is_listed_and_the_rest_is_taken_over(project: Project, vendor: Path) -> None:
+def test_without_its_password_a_key_is_listed_and_nothing_is_written(project: Project, vendor: Path) -> None:
+    """The manifest would say that the keys are on their hosts, and they lie here."""
     project.now = begins(vendor / "ca.pem") + timedelta(hours=1)
     result = project.run("import", str(vendor))
+    assert result.code == 1
+    assert "nothing was written: the private key of ca, client/MyEACM was not found, and may be" in result.err
+    assert "--without-locked-keys" in result.err
+    assert list(project.folder.iterdir()) == []
+    document = json.loads(project.run("import", str(vendor), "--dry-run", "--format", "json").out)
+    jsonschema.validate(document, json.loads(schema_text("import")))
+    assert document["withheld"] in result.err
+    assert not document["written"]
+    (said,) = [f["message"] for f in document["authority"]["findings"] if f["code"] == "key-not-found"]
+    assert said.endswith("it may be MyEACM.key, ca.key, which are locked")
+    result = project.run("import", str(vendor), "--dry-run")
+    assert result.code == 0
+    assert "Nothing is written: " in result.out
+    assert "Would write" not in result.out
+
+
+def test_without_locked_keys_the_rest_is_taken_over(project: Project, vendor: Path) -> None:
+    project.now = begins(vendor / "ca.pem") + timedelta(hours=1)
+    result = project.run("import", str(vendor), "--without-locked-keys")
     assert result.code == 0
     assert "ca.key: an encrypted private key that no given password opens" in result.out
     assert "(locked-key)" in result.out

@@ -59,7 +59,9 @@ class _PortTakenError(Exception):
 
 
 @contextlib.contextmanager
-def mosquitto(folder: Path, files: Pair, *, address: str = "127.0.0.1", mutual: bool = False) -> Iterator[Broker]:
+def mosquitto(
+    folder: Path, files: Pair, *, address: str = "127.0.0.1", mutual: bool = False, crl: Path | None = None
+) -> Iterator[Broker]:
     """Starts a broker with a folder that edgecerts made, waits until it listens, and ends it afterwards.
 
     Args:
@@ -67,6 +69,7 @@ def mosquitto(folder: Path, files: Pair, *, address: str = "127.0.0.1", mutual: 
         files: the broker's certificate, key and trust.
         address: where it listens.
         mutual: it demands a client certificate and takes the common name as the user name.
+        crl: its file of revocation lists, or None.
     """
     program = find_program("mosquitto")
     # Between choosing a free port and listening on it somebody else may take it.
@@ -74,7 +77,7 @@ def mosquitto(folder: Path, files: Pair, *, address: str = "127.0.0.1", mutual: 
         port = _free_port(address)
         configuration = folder / f"mosquitto-{attempt}.conf"
         configuration.parent.mkdir(parents=True, exist_ok=True)
-        configuration.write_text(_configuration(files, address, port, mutual=mutual), encoding="utf-8")
+        configuration.write_text(_configuration(files, address, port, mutual=mutual, crl=crl), encoding="utf-8")
         log_file = folder / f"mosquitto-{attempt}.log"
         with log_file.open("wb") as log:
             process = subprocess.Popen(
@@ -105,7 +108,7 @@ def can_listen_on(address: str) -> bool:
     return True
 
 
-def _configuration(files: Pair, address: str, port: int, *, mutual: bool) -> str:
+def _configuration(files: Pair, address: str, port: int, *, mutual: bool, crl: Path | None) -> str:
     lines = [
         # Started as root it would become another user, who may not read the key.
         *(["user root"] if os.geteuid() == 0 else []),
@@ -116,6 +119,7 @@ def _configuration(files: Pair, address: str, port: int, *, mutual: bool) -> str
         f"certfile {files.certificate}",
         f"keyfile {files.private_key}",
     ]
+    lines += [f"crlfile {crl}"] if crl is not None else []
     if mutual:
         return "\n".join([*lines, "require_certificate true", "use_identity_as_username true", ""])
     return "\n".join([*lines, "allow_anonymous true", ""])

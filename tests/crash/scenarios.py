@@ -1,5 +1,6 @@
 """The runs that are stopped, the folders that they find, and what must hold when they go on."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,9 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 BROKER = "brokers/plant-a"
 EVERYBODY = {"ca", BROKER, "clients/MyEACM"}
 PEOPLES_FILES = {"note.txt": "rack 7", "extra/plan.txt": "of the building"}
+
+REVOKING = MANIFEST + "  former:\ndefaults: {revoke_on_rekey: true}\n"
+LATER = REVOKING.replace("  former:\n", "") + "revoked: [{name: client/former, reason: key-compromise}]\n"
 
 NO_EXCHANGE = ("renameat2:error=ENOSYS",)
 
@@ -81,6 +85,14 @@ def renewal_of_one_file(folder: Path) -> Scenario:
 def rekey_of_a_pair(folder: Path) -> Scenario:
     """The broker, in whose folder people have files of their own, gets a new key."""
     return Scenario(site=_settled(folder, NOW - timedelta(days=1)), arguments=("--replace", "broker/plant-a"))
+
+
+def revocation(folder: Path) -> Scenario:
+    """A client is revoked, and the broker gets a new key, for which its old certificate is revoked as well."""
+    site = _settled(folder, NOW - timedelta(days=1), REVOKING)
+    site.write(LATER)
+    shutil.rmtree(site.output / "clients/former")
+    return Scenario(site=site, arguments=("--replace", "broker/plant-a"))
 
 
 def rekey_without_exchange(folder: Path) -> Scenario:
@@ -144,9 +156,9 @@ def find_lost_files(site: Site) -> Iterator[str]:
             yield f"somebody's {name} is not as it was"
 
 
-def _settled(folder: Path, made_at: datetime) -> Site:
+def _settled(folder: Path, made_at: datetime, manifest: str = MANIFEST) -> Site:
     site = Site(folder)
-    site.write(MANIFEST)
+    site.write(manifest)
     assert site.apply(made_at).exit_code is ExitCode.DONE
     for name, text in PEOPLES_FILES.items():
         file = site.output / BROKER / name

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.conftest import COUNTED
 from tests.crash import scenarios
@@ -18,6 +19,7 @@ SCENARIOS: tuple[tuple[Callable[[Path], Scenario], int], ...] = (
     (scenarios.first_run, 80),
     (scenarios.renewal_of_one_file, 12),
     (scenarios.rekey_of_a_pair, 30),
+    (scenarios.revocation, 50),
     (scenarios.rekey_without_exchange, 30),
     (scenarios.recovery_before_the_exchange, 10),
     (scenarios.recovery_after_the_exchange, 10),
@@ -79,4 +81,10 @@ def _kill(scenario: Scenario, call: Call, folder: Path) -> Iterator[str]:
         yield "the log forgot a line"
     if BROKER in before:
         yield from find_lost_files(site)
+    if (site.output / "ca/ca.crl.pem").exists():
+        crl = x509.load_pem_x509_crl((site.output / "ca/ca.crl.pem").read_bytes())
+        gone = {entry["serial"] for entry in read_log(site.output) if entry["address"] == "client/former/certificate"}
+        replaced = {entry["revokes"] for entry in read_log(site.output) if "revokes" in entry}
+        if gone | replaced != {f"{entry.serial_number:040x}" for entry in crl}:
+            yield "the list has other entries than it must"
     site.remove()

@@ -24,7 +24,7 @@ DEADLINE = 60.0
 """Seconds after which something that takes less than one will not happen any more."""
 
 _BEGUN = re.compile(r"^(\d+) +(\w+)\((.*)", re.M)
-_RANDOM = re.compile(r"\b[0-9a-f]{8,}\b|\d{8}T\d{6}Z|\d{3,}")
+_RANDOM = re.compile(r"\b[0-9a-f]{8,}\b|\d{8}T\d{6}Z|\d{3,}|(?<=CRL-----\\n)[A-Za-z0-9+/=]+")
 OUTPUT = "OUTPUT"
 """Stands for the output folder in what a call is about."""
 

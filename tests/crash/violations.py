@@ -63,12 +63,27 @@ def find_violations(output: Path) -> Iterator[str]:
         if certificate.fingerprint(hashes.SHA256()).hex() not in logged:
             yield f"the certificate of {path} is not in the log"
         certificate.verify_directly_issued_by(_read_certificate(identity.folder / "ca.pem"))
+    yield from _find_locked_out(output)
     for file in output.rglob("*"):
         if file.is_file() and file.stat().st_mode & 0o077 and b"PRIVATE KEY" in file.read_bytes():
             yield f"{file.relative_to(output)} can be read by others"
     serials = [entry["serial"] for entry in read_log(output)]
     if len(serials) != len(set(serials)):
         yield "the log has a serial number twice"
+
+
+def _find_locked_out(output: Path) -> Iterator[str]:
+    """Says which list is not whole or not the authority's, and whom it locks out who has nothing else."""
+    for file in (output / "ca/ca.crl.pem", *output.glob("brokers/*/crl.pem")):
+        if not file.exists():
+            continue
+        crl = x509.load_pem_x509_crl(file.read_bytes())
+        if not crl.is_signature_valid(_read_certificate(output / "ca/ca.pem").public_key()):  # type: ignore[arg-type]
+            yield f"{file.relative_to(output)} is not the authority's"
+        revoked = {entry.serial_number for entry in crl}
+        for path, identity in find_identities(output).items():
+            if identity.certificate.exists() and _read_certificate(identity.certificate).serial_number in revoked:
+                yield f"{file.relative_to(output)} revokes what {path} has in use"
 
 
 def visible_keys(output: Path) -> set[bytes]:

@@ -25,6 +25,9 @@ NAMES = {
     "clients": ("client.key", "client.pem", "ca.pem"),
 }
 
+LISTS = ("ca.crl.pem", "crl.pem")
+"""Ours as well, and replaced each by itself."""
+
 Version = tuple[tuple[str, bytes], ...]
 """Our files in one identity's folder, as they were at one moment; empty where there are none."""
 
@@ -207,7 +210,7 @@ def find_lost_files(tree: Tree, story: Story, *, recovered: bool) -> Iterator[st
     folders = dict(identities(story.before))
     for path, found in story.before.items():
         folder = next((one for one in folders if path.startswith(f"{one}/")), None)
-        if folder is None or path.removeprefix(f"{folder}/") in folders[folder]:
+        if folder is None or path.removeprefix(f"{folder}/") in (*folders[folder], *LISTS):
             continue
         is_linked = path.count("/") == folder.count("/") + 1 and found.kind is not Kind.FOLDER and story.has_links
         if not recovered and (not is_linked or (story.steps_aside and folder not in tree)):
@@ -215,6 +218,52 @@ def find_lost_files(tree: Tree, story: Story, *, recovered: bool) -> Iterator[st
         now = tree.get(path)
         if now is None or (now.kind, now.content) != (found.kind, found.content):
             yield f"{path}, which is somebody's own, is lost"
+
+
+def find_wrong_lists(tree: Tree, story: Story) -> Iterator[str]:
+    """A revocation list is whole and the authority's, loses no entry, and locks out nobody who has nothing else.
+
+    Where a certificate is replaced and revoked in one run, it is replaced first, whatever the disk remembers.
+    """
+    certificates = _certificates(tree)
+    authority = certificates_of(certificates["ca/ca.pem"].content)[:1] if "ca/ca.pem" in certificates else ()
+    for path, found in tree.items():
+        if path.startswith(LOCAL) or path.rpartition("/")[2] not in LISTS:
+            continue
+        crl = list_of(found.content)
+        if crl is None:
+            yield f"{path} is damaged"
+            continue
+        if not authority or not crl.is_signature_valid(authority[0].public_key()):  # type: ignore[arg-type]
+            yield f"{path} is not the authority's"
+        before = list_of(story.before[path].content) if path in story.before else None
+        entries, had = serials_of(crl), serials_of(before) if before is not None else frozenset()
+        if had - entries or (before is not None and number_of(crl) < number_of(before)):
+            yield f"{path} lost entries, or is older than it was"
+        replaced = frozenset(entry.serial_number for entry in crl if is_superseded(entry))
+        for place, certificate in certificates.items():
+            if any(one.serial_number in replaced for one in certificates_of(certificate.content)[:1]):
+                yield f"{path} revokes {place}, and nothing has taken its place"
+
+
+@cache
+def list_of(content: bytes) -> x509.CertificateRevocationList | None:
+    with suppress(ValueError):
+        return x509.load_pem_x509_crl(content)
+    return None
+
+
+def is_superseded(entry: x509.RevokedCertificate) -> bool:
+    reasons = (one.value for one in entry.extensions if isinstance(one.value, x509.CRLReason))
+    return any(reason.reason is x509.ReasonFlags.superseded for reason in reasons)
+
+
+def serials_of(crl: x509.CertificateRevocationList) -> frozenset[int]:
+    return frozenset(entry.serial_number for entry in crl)
+
+
+def number_of(crl: x509.CertificateRevocationList) -> int:
+    return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
 
 def find_leftovers(tree: Tree) -> Iterator[str]:
@@ -245,5 +294,6 @@ def find_all(tree: Tree, story: Story, *, recovered: bool) -> list[str]:
         *find_wide(tree, story),
         *find_lost_keys(tree, story, recovered=recovered),
         *find_lost_files(tree, story, recovered=recovered),
+        *find_wrong_lists(tree, story),
         *(find_leftovers(tree) if recovered else ()),
     ]

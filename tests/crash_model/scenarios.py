@@ -70,6 +70,23 @@ clients:
 """
 
 
+LISTING = """\
+version: 1
+ca: {common_name: Test CA}
+defaults: {revoke_on_rekey: true}
+brokers:
+  plant-a: {common_name: 10.3.0.11}
+clients:
+  MyEACM:
+  former:
+revoked: [{serial: 4b28, reason: superseded, unknown: true}]
+"""
+
+REVOKING = LISTING.replace("  former:\n", "").replace(
+    "revoked: [", "revoked: [{name: client/former, reason: key-compromise}, "
+)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One run of `apply`.
@@ -148,6 +165,11 @@ def empty(above: Path) -> None:
 
 def small(above: Path) -> None:
     apply(above, SMALL, QuickFileSystem())
+    add_own_files(above / OUTPUT / "brokers/plant-a")
+
+
+def listed(above: Path) -> None:
+    apply(above, LISTING, QuickFileSystem())
     add_own_files(above / OUTPUT / "brokers/plant-a")
 
 
@@ -245,6 +267,15 @@ PRUNE = Scenario(
     pruned=frozenset({"clients/former", "clients/earlier"}),
 )
 
+FIRST_LIST = Scenario("first revocation list", small, SMALL + "crl:\n")
+REVOCATION = Scenario(
+    "revocation with a list that is due",
+    listed,
+    REVOKING,
+    days=70,
+    options=PlanOptions(replace=frozenset({"broker/plant-a", "client/MyEACM"})),
+)
+
 SCENARIOS = (
     FIRST,
     RENEWAL,
@@ -258,6 +289,9 @@ SCENARIOS = (
     CLONE,
     LOST_LOG,
     TORN_LOG,
+    FIRST_LIST,
+    REVOCATION,
+    REVOCATION.without("exchange"),
     REKEY.without("exchange"),
     NEW_AUTHORITY.without("exchange"),
     MIXED.without("exchange"),

@@ -1,0 +1,127 @@
+"""The plan of a broker's `crl.pem`: the authority's list, and those of the other authorities that it trusts.
+
+Once a broker has such a file, it refuses every client of an authority of which no current list is in it.
+"""
+
+from collections.abc import Container
+
+from edgecerts.desired.graph import ListCopyArtifact, RevocationListArtifact
+from edgecerts.observed.inventory import Inventory, State
+from edgecerts.pki.revocation_lists import RevocationListFacts
+from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, unreadable
+from edgecerts.plan.issuer import Obstacle
+from edgecerts.plan.model import Action, BlockCode, Change, Reason, ReasonCode
+from edgecerts.plan.options import PlanOptions
+
+NEW_LIST = "the authority's new list"
+
+
+def find_source(
+    change: Change | None, artifact: RevocationListArtifact, inventory: Inventory, own: Container[str]
+) -> RevocationListFacts | Change | None:
+    """What brokers get: the list that will be signed, else the one that is here.
+
+    Args:
+        change: what is planned for the authority's list; None where it is left out of a restricted plan.
+        artifact: that list.
+        own: the digests of the lists that this authority signed.
+
+    Returns:
+        the change where a list will be signed; None where there is none to give.
+    """
+    if change is not None and change.listing is not None:
+        return change
+    found = inventory.revocation_lists[artifact.path].value
+    usable = found is not None and len(found) == 1 and found[0].sha256 in own
+    return found[0] if found is not None and usable else None
+
+
+def plan_list_copy(
+    plan: IdentityPlan,
+    inventory: Inventory,
+    *,
+    source: RevocationListFacts | Change | None,
+    options: PlanOptions,
+) -> None:
+    """Plans one copy. Copies are compared by the lists in them, not by bytes, and in any order.
+
+    Args:
+        plan: the broker's.
+        inventory: what is there.
+        source: what brokers get.
+        options: what the user asked for.
+    """
+    artifact = plan.identity.list_copy
+    if artifact is None:
+        return
+    found = inventory.revocation_lists[artifact.path]
+    if found.state is State.ABSENT and any(entry.is_first for entry in plan.waiting):
+        # It goes to its host together with the certificate.
+        plan.keep(artifact)
+        return
+    reasons = _reasons(artifact, inventory, source)
+    if str(artifact.address) in options.replace:
+        reasons += (REPLACE,)
+    if not reasons or (source is None and found.state is not State.ABSENT):
+        # Where there is no list to give, an old one is better than none.
+        plan.keep(artifact)
+        return
+    action = Action.CREATE if found.state is State.ABSENT else Action.UPDATE
+    obstacle = unreadable(artifact.path, found) or _unreadable_list(artifact, inventory)
+    if obstacle is None and source is None:
+        obstacle = Obstacle(
+            code=BlockCode.ISSUER_BLOCKED,
+            message="there is no revocation list of the authority: see ca/crl",
+            hint="mend what is blocked under ca",
+        )
+    if obstacle is not None:
+        plan.block(artifact, action, *reasons, obstacle=obstacle)
+    else:
+        plan.add(artifact, action, *reasons)
+
+
+def _reasons(
+    artifact: ListCopyArtifact, inventory: Inventory, source: RevocationListFacts | Change | None
+) -> tuple[Reason, ...]:
+    found = inventory.revocation_lists[artifact.path]
+    if found.state is State.ABSENT:
+        return (MISSING,)
+    if found.value is None:
+        return (Reason(code=ReasonCode.CORRUPT, before=found.problem),)
+    actual = {facts.sha256 for facts in found.value}
+    lists = (inventory.also_revoked[entry.crl].value or () for entry in artifact.also_trust if entry.crl is not None)
+    wanted = {facts.sha256 for others in lists for facts in others}
+    if isinstance(source, RevocationListFacts):
+        wanted.add(source.sha256)
+        if actual == wanted and _unreadable_list(artifact, inventory) is None:
+            return ()
+    after = tuple(sorted(f"sha256:{digest}" for digest in wanted))
+    return (
+        Reason(
+            code=ReasonCode.CONTENT_CHANGED,
+            field="lists",
+            before=tuple(sorted(f"sha256:{digest}" for digest in actual)),
+            after=after if isinstance(source, RevocationListFacts) else (NEW_LIST, *after),
+        ),
+    )
+
+
+def _unreadable_list(artifact: ListCopyArtifact, inventory: Inventory) -> Obstacle | None:
+    for entry in artifact.also_trust:
+        found = inventory.also_revoked[entry.crl] if entry.crl is not None else None
+        if found is not None and found.state is not State.PRESENT:
+            return Obstacle(
+                code=BlockCode.ALSO_TRUST_UNREADABLE,
+                message=f"{entry.crl}, named in `ca.also_trust`: {found.problem or 'there is no such file'}",
+                hint="its path is relative to the manifest, and it holds PEM revocation lists; a broker that got ours"
+                f" alone would refuse every client of {entry.ca}",
+            )
+        authorities = {facts.subject_der for facts in inventory.also_trusted[entry.ca].value or ()}
+        issuers = {facts.issuer_der for facts in (found.value if found is not None else None) or ()}
+        if authorities and issuers and not authorities & issuers:
+            return Obstacle(
+                code=BlockCode.ALSO_TRUST_UNREADABLE,
+                message=f"{entry.crl}, named in `ca.also_trust`, holds no list of an authority in {entry.ca}",
+                hint="name the list that this authority signed",
+            )
+    return None

@@ -1,0 +1,168 @@
+"""What a new revocation list has to say, and how the one that is here differs from that."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
+from edgecerts.pki.revocation_reasons import RevocationReason
+from edgecerts.plan.listing import ListedEntry
+from edgecerts.plan.model import Change, HazardCode, Reason, ReasonCode
+from edgecerts.plan.options import PlanOptions
+from edgecerts.plan.revocations import Revocations, Revoked
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedEntries:
+    """What a list has to say.
+
+    Attributes:
+        entries: all of them, in the order of their serial numbers.
+        unrevoked: entries of older lists that nothing revokes any more, although their certificates have not ended.
+        lost: entries of older lists that the log does not know; they stay.
+        dropped: those of `unrevoked` that are left out, because that was allowed.
+        ended: serial numbers of certificates that have ended; whether they have an entry makes no list anew.
+    """
+
+    entries: tuple[ListedEntry, ...]
+    unrevoked: tuple[RevokedEntry, ...]
+    lost: tuple[RevokedEntry, ...]
+    dropped: frozenset[int]
+    ended: frozenset[int]
+
+
+def find_wanted(
+    revocations: Revocations,
+    *,
+    unknown_allowed: bool,
+    unrevoked_allowed: bool,
+    replaced: Sequence[Change],
+    now: datetime,
+) -> WantedEntries:
+    """What a list that is signed now has to say.
+
+    Args:
+        revocations: what is revoked.
+        unknown_allowed: also serial numbers that nothing here has.
+        unrevoked_allowed: whether what nothing revokes any more is left out.
+        replaced: changes that revoke the certificate whose place they take.
+        now: in UTC.
+    """
+    wanted = dict(revocations.certificates)
+    for declared in revocations.unknown if unknown_allowed else ():
+        if declared.serial is not None:
+            wanted[declared.serial] = Revoked(serial_number=declared.serial, reason=declared.reason)
+    listed = revocations.listed
+    edited = frozenset(_find_edited(revocations, listed))
+    entries: dict[int, ListedEntry] = {}
+    ended: set[int] = set()
+    unrevoked: list[RevokedEntry] = []
+    lost = [listed[number] for number in wanted if number in edited]
+    for number, revoked in wanted.items():
+        has_ended = revoked.has_ended(now) and number not in edited
+        if has_ended:
+            ended.add(number)
+        if not has_ended or (number in listed and _stays(revocations, number)):
+            entries[number] = ListedEntry(entry=_entry(revoked, listed, now))
+    for number, entry in listed.items():
+        if number in wanted:
+            continue
+        known = revocations.known.get(number) if number not in edited else None
+        if known is not None and known.not_after < now:
+            ended.add(number)
+            if _stays(revocations, number):
+                entries[number] = ListedEntry(entry=entry)
+            continue
+        (lost if known is None else unrevoked).append(entry)
+        if known is None or not unrevoked_allowed:
+            entries[number] = ListedEntry(entry=entry)
+    for number, pending in _pending_entries(replaced, now):
+        entries.setdefault(number, pending)
+    return WantedEntries(
+        entries=tuple(entries[number] for number in sorted(entries)),
+        unrevoked=tuple(unrevoked),
+        lost=tuple(lost),
+        dropped=frozenset(entry.serial_number for entry in unrevoked) if unrevoked_allowed else frozenset(),
+        ended=frozenset(ended),
+    )
+
+
+def find_refused(revocations: Revocations, options: PlanOptions) -> frozenset[int]:
+    """Serial numbers of certificates that cannot connect although they have not ended, or will not."""
+    listed = () if HazardCode.UNREVOKED in options.allow else revocations.listed
+    return frozenset(revocations.certificates) | frozenset(listed)
+
+
+def check_entries(
+    found: RevocationListFacts | None, wanted: WantedEntries, revocations: Revocations
+) -> tuple[Reason, ...]:
+    """How the entries of a list differ from those that it should have; none where they are the same.
+
+    Args:
+        found: the list that is here, or None.
+    """
+    there = {entry.serial_number: entry.reason for entry in found.entries} if found is not None else {}
+    after = {
+        listed.entry.serial_number: listed.entry.reason
+        for listed in wanted.entries
+        if listed.entry.serial_number not in wanted.ended
+    }
+    added = {number: reason for number, reason in after.items() if there.get(number) is not reason}
+    removed = {number: reason for number, reason in there.items() if number in wanted.dropped or number in added}
+    if not added and not removed:
+        return ()
+    return (
+        Reason(
+            code=ReasonCode.REVOCATIONS_CHANGED,
+            field="revoked",
+            before=tuple(describe(number, removed[number], revocations) for number in sorted(removed)),
+            after=tuple(describe(number, added[number], revocations) for number in sorted(added)),
+        ),
+    )
+
+
+def describe(serial_number: int, reason: RevocationReason, revocations: Revocations) -> str:
+    """An entry for people and programs: whose certificate it is, as far as that is known, its number, and why."""
+    known = revocations.known.get(serial_number)
+    return f"{known.identity if known else 'unknown'} {serial_number:040x} {reason}"
+
+
+def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) -> RevokedEntry:
+    """An entry keeps the moment that an older list gave it."""
+    before = listed.get(revoked.serial_number)
+    at = before.at if before is not None else revoked.at or now
+    # Whatever somebody wrote into the log, a list can be signed.
+    at = min(max(at, EARLIEST), now).replace(microsecond=0)
+    return RevokedEntry(serial_number=revoked.serial_number, reason=revoked.reason, at=at)
+
+
+def _stays(revocations: Revocations, number: int) -> bool:
+    """Whether the entry of a certificate that has ended has not yet stood on a list made after that.
+
+    RFC 5280 §3.3: it must not be removed before. A list says that it is an hour older than it is, so what looks older
+    than the end may be younger, and then the entry stays for one list more.
+    """
+    known = revocations.known.get(number)
+    newest = max((facts.this_update for facts in revocations.previous), default=None)
+    return known is not None and newest is not None and newest <= known.not_after
+
+
+def _find_edited(revocations: Revocations, listed: Mapping[int, RevokedEntry]) -> Iterator[int]:
+    """Entries of older lists whose certificates had ended before they were revoked, if the log is right.
+
+    What has ended gets no entry. So somebody changed the line, and an entry that stays does no harm.
+    """
+    for number, entry in listed.items():
+        known = revocations.known.get(number)
+        if known is not None and entry.at > known.not_after:
+            yield number
+
+
+def _pending_entries(replaced: Sequence[Change], now: datetime) -> Iterator[tuple[int, ListedEntry]]:
+    for change in replaced:
+        if change.issuance is not None and change.issuance.revokes is not None:
+            number = int(change.issuance.revokes, 16)
+            entry = RevokedEntry(
+                serial_number=number, reason=RevocationReason.SUPERSEDED, at=now.replace(microsecond=0)
+            )
+            yield number, ListedEntry(entry=entry, replaced_by=change.address)

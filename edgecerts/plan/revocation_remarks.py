@@ -1,0 +1,80 @@
+"""What there is to say about single entries of a revocation list: refused ones, lost ones, and those without effect."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from edgecerts.desired.graph import RevocationListArtifact
+from edgecerts.manifest.model import Revocation
+from edgecerts.plan.listed_entries import WantedEntries, describe
+from edgecerts.plan.model import HazardCode, NoticeCode, Remark
+from edgecerts.plan.revocations import Revocations
+
+_MOST_NAMED = 10
+
+
+def refuse_entries(
+    artifact: RevocationListArtifact, revocations: Revocations, wanted: WantedEntries
+) -> Iterator[Remark]:
+    """The hazards: what would be let in again, and what nobody knows."""
+    if wanted.unrevoked:
+        named = [describe(entry.serial_number, entry.reason, revocations) for entry in wanted.unrevoked]
+        yield Remark(
+            code=HazardCode.UNREVOKED.value,
+            address=str(artifact.address),
+            message="revoked, and not any more by anything that is declared, so that it could connect again:"
+            f" {_some(named)}",
+            hint="bring back its entry in `revoked`, or its line of the log; or, to let it in again:"
+            f" --allow {HazardCode.UNREVOKED}",
+        )
+    if revocations.unknown:
+        yield Remark(
+            code=HazardCode.UNKNOWN_SERIAL.value,
+            address=str(artifact.address),
+            message=f"nothing here has the serial number {_some(_places(revocations.unknown))}",
+            hint="look it up in issued/, or, where it is right, write `unknown: true` beside it",
+        )
+
+
+def remark_on_entries(
+    artifact: RevocationListArtifact, revocations: Revocations, wanted: WantedEntries
+) -> Iterator[Remark]:
+    """The notices."""
+    if wanted.lost:
+        named = [f"{entry.serial_number:040x}" for entry in wanted.lost]
+        yield _notice(
+            NoticeCode.REVOKED_NOT_IN_LOG,
+            artifact,
+            f"the list has entries that the log does not know, and keeps them: {_some(named)}",
+            "if lines of the log were lost, bring them back: git log -p issued",
+        )
+    if revocations.silent:
+        yield _notice(
+            NoticeCode.REVOKES_NOTHING,
+            artifact,
+            f"nothing here was ever issued to {_some(_places(revocations.silent))}",
+            "look for a slip: an address is written as plans write it",
+        )
+    if revocations.authority:
+        yield _notice(
+            NoticeCode.REVOKES_AUTHORITY,
+            artifact,
+            f"the authority's own certificate is not put into its list: {_some(_places(revocations.authority))}",
+            "remove the entry; an authority that is in other hands is replaced, see docs/revocation.md",
+        )
+
+
+def _places(entries: Iterable[Revocation]) -> list[str]:
+    """Each entry with its line, so that it is found in a list of thousands."""
+    named = []
+    for entry in entries:
+        place = f"line {entry.mark.line}" + (f" of {entry.mark.file}" if entry.mark.file else "")
+        named.append(f"{entry.name or f'{entry.serial or 0:x}'} ({place})")
+    return named
+
+
+def _some(named: Sequence[str]) -> str:
+    rest = len(named) - _MOST_NAMED
+    return ", ".join(named[:_MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
+
+
+def _notice(code: NoticeCode, artifact: RevocationListArtifact, message: str, hint: str) -> Remark:
+    return Remark(code=code.value, address=str(artifact.address), message=message, hint=hint)

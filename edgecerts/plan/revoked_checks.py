@@ -1,0 +1,51 @@
+"""What has been revoked is not handed out again, and a key that is in other hands is never certified again."""
+
+from datetime import datetime
+
+from edgecerts.desired.graph import Identity
+from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.plan.issuer import Obstacle
+from edgecerts.plan.model import BlockCode, Reason, ReasonCode
+from edgecerts.plan.revocations import Revocations
+from edgecerts.plan.waiting import on_host
+
+
+def check_revoked(facts: CertificateFacts, revocations: Revocations) -> tuple[Reason, ...]:
+    """Why the certificate that is here is good for nothing any more; none where it is not revoked."""
+    revoked = revocations.certificates.get(facts.serial_number)
+    if revoked is not None:
+        return (Reason(code=ReasonCode.REVOKED, field="serial", before=facts.serial, after=revoked.reason.value),)
+    if facts.spki_sha256 in revocations.compromised:
+        key = f"sha256:{facts.spki_sha256}"
+        return (Reason(code=ReasonCode.REVOKED, field="private-key", before=key, after="key-compromise"),)
+    return ()
+
+
+def revoked_until(identity: Identity, revocations: Revocations, now: datetime) -> Obstacle | None:
+    """Why nothing is issued to an identity: it would be revoked from its first moment on."""
+    since = revocations.since.get(identity.address)
+    if since is None or since <= now:
+        return None
+    return Obstacle(
+        code=BlockCode.SINCE_IN_FUTURE,
+        message=f"`revoked` revokes what is issued to it before {since:%Y-%m-%d %H:%M} UTC,"
+        f" and it is {now:%Y-%m-%d %H:%M} now",
+        hint="write the day from which on the device is the new one, and no later one, as `since`",
+    )
+
+
+def revoked_key(*, identity: Identity, path: str) -> Obstacle:
+    """Why nothing is certified for a key.
+
+    Args:
+        identity: whose it would be.
+        path: the file that has the key, or is for it.
+    """
+    hint = f"have a new key made: --replace {identity.private_key.address}"
+    if identity.request is not None:
+        hint = f"make another key, {on_host(identity, new_key=True)}"
+    return Obstacle(
+        code=BlockCode.KEY_REVOKED,
+        message=f"{path} is for a key that was revoked, and such a key is not certified again",
+        hint=hint,
+    )

@@ -1,0 +1,58 @@
+"""Revocation lists that nobody here signs: those that the manifest does not ask for (any more), and other authorities'.
+
+The former stay, because a broker may use one.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from edgecerts.desired.graph import LIST_COPY, Graph
+from edgecerts.observed.inventory import Inventory, State
+from edgecerts.pki.profiles import REVOCATION_LIST_RENEWAL_SHARE
+from edgecerts.plan.model import NoticeCode, Remark
+from edgecerts.plan.revocation_lists import tell_end
+
+
+def unmanaged_lists(graph: Graph, inventory: Inventory) -> tuple[str, ...]:
+    """Their paths."""
+    asked_for = {artifact.path for artifact in graph.artifacts()}
+    return tuple(
+        path
+        for path, found in inventory.revocation_lists.items()
+        if path not in asked_for and found.state is not State.ABSENT
+    )
+
+
+def note_unmanaged_lists(graph: Graph, inventory: Inventory, now: datetime) -> Iterator[Remark]:
+    """What becomes of the brokers that use them."""
+    paths = unmanaged_lists(graph, inventory)
+    if not paths:
+        return
+    found = [facts for path in paths for facts in inventory.revocation_lists[path].value or ()]
+    first = min(found, key=lambda facts: facts.next_update, default=None)
+    end = f"; {tell_end(first, now)}" if first is not None else ""
+    copies = sum(path.endswith(f"/{LIST_COPY}") for path in paths)
+    more = f" and {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    yield Remark(
+        code=NoticeCode.CRL_UNMANAGED.value,
+        address="ca",
+        message=f"the manifest asks for no revocation list, and there is {paths[0]}{more};"
+        f" nobody signs the next one{end}",
+        hint="write `crl:` to keep it; or take it out of the configuration of every broker first, and then remove"
+        f" {'these files' if copies or more else 'the file'}",
+    )
+
+
+def note_lists_of_others(graph: Graph, inventory: Inventory, now: datetime) -> Iterator[Remark]:
+    """Another authority's list that ends: nobody here can sign its next one."""
+    copies = (identity.list_copy for identity in graph.end_entities if identity.list_copy is not None)
+    entries = {entry.crl: entry for copy in copies for entry in copy.also_trust if entry.crl is not None}
+    for path in entries:
+        for facts in inventory.also_revoked[path].value or ():
+            if now >= facts.next_update - facts.period.lifetime * REVOCATION_LIST_RENEWAL_SHARE:
+                yield Remark(
+                    code=NoticeCode.CRL_OF_ANOTHER_ENDS.value,
+                    address="ca",
+                    message=f"{path}, the list of another authority: of its clients, {tell_end(facts, now)}",
+                    hint="get a newer one from whoever runs that authority",
+                )

@@ -1,0 +1,637 @@
+"""Revoking, from the manifest to the brokers' folders."""
+
+import errno
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from edgecerts.apply.file_system import FileSystem
+from tests.conftest import NOW, SMALL, Project
+from tests.revocation_lists import HEAD, ends, entries, lists_in, number, own_list, serial
+
+CLIENTS = HEAD + "  gw-1:\n  gw-2:\n  gw-3:\n"
+
+
+def declare(project: Project, clients: str, revoked: str = "", *, more: str = "crl:\n") -> None:
+    """A manifest with some clients, and what is revoked in a file beside it."""
+    lines = "".join(f"  {name}:\n" for name in clients.split())
+    project.write(HEAD + lines + more + "revoked_from: revoked.yaml\n")
+    (project.folder / "revoked.yaml").write_text(revoked)
+
+
+def plan(project: Project, *arguments: str) -> dict[str, Any]:
+    """The plan as JSON."""
+    result = project.run("plan", "--format", "json", *arguments)
+    assert result.code == 0, result.err
+    document: dict[str, Any] = json.loads(result.out)
+    return document
+
+
+def busy(project: Project, *arguments: str) -> dict[str, str]:
+    """What would be done, by address."""
+    return {c["address"]: c["action"] for c in plan(project, *arguments)["changes"] if c["action"] != "no-op"}
+
+
+def codes(remarks: list[dict[str, str]]) -> list[str]:
+    return [remark["code"] for remark in remarks]
+
+
+def status(project: Project, *arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(project.run("status", "--format", "json", *arguments).out)
+    return document
+
+
+def apply(project: Project, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """Applies, and expects that there is nothing left to do."""
+    result = project.run("apply", "--format", "json", *arguments)
+    assert result.code == code, result.out + result.err
+    assert busy(project) == {}
+    document: dict[str, Any] = json.loads(result.out)
+    return document
+
+
+@pytest.fixture
+def settled(project: Project) -> Project:
+    """Three clients and an empty list."""
+    declare(project, "gw-1 gw-2 gw-3")
+    apply(project)
+    return project
+
+
+GONE = "- {name: client/gw-1, reason: key-compromise, note: stolen from the van}\n"
+
+
+def test_a_first_list_is_empty(settled: Project) -> None:
+    assert (entries(settled), number(settled)) == ({}, int(NOW.timestamp()))
+    found = own_list(settled)
+    assert (found.last_update_utc, ends(settled)) == (NOW - timedelta(hours=1), NOW + timedelta(days=90, hours=-1))
+    copy = settled.output / "brokers/plant-a/crl.pem"
+    assert copy.read_bytes() == (settled.output / "ca/ca.crl.pem").read_bytes()
+    assert [path.stat().st_mode & 0o777 for path in (copy, settled.output / "ca/ca.crl.pem")] == [0o644, 0o644]
+    assert not (settled.output / "clients/gw-1/crl.pem").exists()
+
+
+def test_nothing_asks_for_a_list_and_there_is_none(project: Project) -> None:
+    project.write(SMALL)
+    apply(project)
+    assert not list(project.output.rglob("*crl*"))
+
+
+def test_a_stolen_gateway_is_one_line_and_everybody_before_stays(settled: Project) -> None:
+    """The list has what it had, whoever is added: the peer that lost them is why this is a test."""
+    stolen = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    assert busy(settled) == {"ca/crl": "update", "broker/plant-a/crl": "update"}
+    (reason,) = next(c["reasons"] for c in plan(settled)["changes"] if c["address"] == "ca/crl")
+    assert (reason["code"], reason["after"]) == ("revocations-changed", [f"client/gw-1 {stolen:040x} key-compromise"])
+    report = apply(settled)
+    assert entries(settled) == {stolen: "keyCompromise"}
+    (delivery,) = report["deliver"]
+    assert (delivery["files"], delivery["crl_changed"], delivery["restart"]) == (
+        ["brokers/plant-a/crl.pem"],
+        True,
+        False,
+    )
+    settled.now += timedelta(days=3)
+    second = serial(settled, "clients/gw-2/client.pem")
+    declare(settled, "gw-3", GONE + "- {name: client/gw-2, reason: cessation-of-operation}\n")
+    apply(settled)
+    assert entries(settled) == {stolen: "keyCompromise", second: "cessationOfOperation"}
+    dates = {entry.serial_number: entry.revocation_date_utc for entry in own_list(settled)}
+    assert dates == {stolen: NOW, second: NOW + timedelta(days=3)}
+
+
+def test_a_name_revokes_every_certificate_that_has_not_ended(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    settled.now += timedelta(days=1)
+    apply(settled, "--replace", "client/gw-1")
+    second = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled, "--prune")
+    assert entries(settled) == {first: "keyCompromise", second: "keyCompromise"}
+    settled.now = NOW + timedelta(days=826)
+    # The first has ended, and stood on no list after that; the second ends a day later.
+    apply(settled)
+    assert set(entries(settled)) == {first, second}
+
+
+def test_since_keeps_what_the_replaced_device_has(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    settled.now += timedelta(days=2)
+    apply(settled, "--replace", "client/gw-1")
+    declare(settled, "gw-1 gw-2 gw-3", GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:"))
+    apply(settled)
+    assert entries(settled) == {first: "keyCompromise"}
+
+
+def test_since_gives_the_device_a_new_key_where_it_has_none_yet(settled: Project) -> None:
+    """The line alone is enough: the same apply revokes the old certificate and makes the new one."""
+    path = settled.output / "clients/gw-1/client.key"
+    first, key = serial(settled, "clients/gw-1/client.pem"), path.read_bytes()
+    settled.now += timedelta(days=2)
+    declare(settled, "gw-1 gw-2 gw-3", GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:"))
+    assert busy(settled)["client/gw-1/private-key"] == "rekey"
+    apply(settled)
+    assert entries(settled) == {first: "keyCompromise"}
+    assert path.read_bytes() != key
+    assert serial(settled, "clients/gw-1/client.pem") != first
+
+
+def test_a_serial_number_revokes_one(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    apply(settled, "--replace", "client/gw-1")
+    declare(settled, "gw-1 gw-2 gw-3", f"- {{serial: '{first:X}', reason: superseded}}\n")
+    apply(settled)
+    assert entries(settled) == {first: "superseded"}
+
+
+def test_an_unspecified_reason_is_said_by_saying_none(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", "- {name: client/gw-1, reason: unspecified}\n")
+    apply(settled)
+    assert entries(settled) == {first: None}
+
+
+def test_an_unknown_serial_number_is_refused_and_the_others_are_not(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE + "- {serial: 4b28, reason: superseded}\n")
+    assert settled.run("plan", "--detailed-exitcode").code == 4
+    apply(settled, code=4)
+    assert entries(settled) == {first: "keyCompromise"}
+    assert "unknown-serial" in codes(status(settled)["folder"])
+    # Nothing is left to do but to say that it is refused.
+    apply(settled, code=4)
+    declare(settled, "gw-2 gw-3", GONE + "- {serial: 4b28, reason: superseded, unknown: true}\n")
+    apply(settled)
+    assert entries(settled) == {first: "keyCompromise", 0x4B28: "superseded"}
+
+
+def test_what_is_not_declared_any_more_stays_until_that_is_allowed(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    declare(settled, "gw-2 gw-3")
+    assert codes(plan(settled)["hazards"]) == ["unrevoked"]
+    assert f"{first:040x}" in plan(settled)["hazards"][0]["message"]
+    apply(settled, code=4)
+    assert entries(settled) == {first: "keyCompromise"}
+    # Also a list that is due keeps it: the plant does not stop, and nobody gets in again.
+    settled.now += timedelta(days=70)
+    assert busy(settled) == {"ca/crl": "renew", "broker/plant-a/crl": "update"}
+    apply(settled, code=4)
+    assert entries(settled) == {first: "keyCompromise"}
+    apply(settled, "--allow", "unrevoked")
+    assert entries(settled) == {}
+    assert codes(plan(settled)["hazards"]) == []
+
+
+def test_a_reviewed_plan_carries_the_consent(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    declare(settled, "gw-2 gw-3")
+    saved = str(settled.folder / "plan.json")
+    assert settled.run("plan", "--out", saved).code == 0
+    assert settled.run("apply", saved).code == 4
+    assert entries(settled) == {first: "keyCompromise"}
+    assert settled.run("plan", "--allow", "unrevoked", "--out", saved).code == 0
+    assert settled.run("apply", saved).code == 0
+    assert entries(settled) == {}
+
+
+def test_a_reviewed_plan_is_stale_where_somebody_else_is_revoked(settled: Project) -> None:
+    declare(settled, "gw-2 gw-3", GONE)
+    saved = str(settled.folder / "plan.json")
+    assert settled.run("plan", "--out", saved).code == 0
+    declare(settled, "gw-3", GONE + "- {name: client/gw-2, reason: superseded}\n")
+    assert settled.run("apply", saved).code == 4
+    assert entries(settled) == {}
+
+
+def test_a_note_changes_nothing(settled: Project) -> None:
+    declare(settled, "gw-2 gw-3", GONE)
+    saved = str(settled.folder / "plan.json")
+    assert settled.run("plan", "--out", saved).code == 0
+    declare(settled, "gw-2 gw-3", GONE.replace("the van", "the depot"))
+    assert settled.run("apply", saved).code == 0
+    assert len(entries(settled)) == 1
+
+
+def test_a_reviewed_plan_with_a_new_certificate_of_that_name_is_stale(settled: Project) -> None:
+    """What was agreed to is what was listed: another certificate that the name covers was not."""
+    declare(settled, "gw-2 gw-3", GONE)
+    saved = str(settled.folder / "plan.json")
+    assert settled.run("plan", "--out", saved).code == 0
+    settled.write(CLIENTS + "crl:\n")
+    apply(settled, "--replace", "client/gw-1")
+    declare(settled, "gw-2 gw-3", GONE)
+    result = settled.run("apply", saved)
+    assert (result.code, "planned-otherwise" in result.out + result.err or "other reasons" in result.out) == (4, True)
+    assert entries(settled) == {}
+
+
+def test_a_list_that_is_not_due_does_not_hold_up_what_else_was_reviewed(settled: Project) -> None:
+    """It was signed meanwhile, by the job of the night, and the other changes go on."""
+    settled.now += timedelta(days=70)
+    saved = str(settled.folder / "plan.json")
+    assert settled.run("plan", "--replace", "broker/plant-a/certificate", "--out", saved).code == 0
+    apply(settled)
+    before = serial(settled, "brokers/plant-a/server.pem")
+    assert settled.run("apply", saved).code == 4
+    assert serial(settled, "brokers/plant-a/server.pem") != before
+
+
+def test_a_list_is_signed_again_in_time(settled: Project) -> None:
+    end = ends(settled)
+    window = timedelta(days=90) * 0.33
+    settled.now = end - window - timedelta(minutes=1)
+    assert busy(settled) == {}
+    assert status(settled)["revocation_lists"][0]["state"] == "ok"
+    settled.now = end - window
+    assert busy(settled) == {"ca/crl": "renew", "broker/plant-a/crl": "update"}
+    assert status(settled)["revocation_lists"][0]["state"] == "due"
+    assert settled.run("status").code == 3
+    before = number(settled)
+    apply(settled)
+    assert ends(settled) == settled.now + timedelta(days=90, hours=-1)
+    assert number(settled) > before
+
+
+def test_a_list_that_has_ended_is_signed_again_with_all_that_it_had(settled: Project) -> None:
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    had = entries(settled)
+    settled.now += timedelta(days=100)
+    row = status(settled)["revocation_lists"][0]
+    assert (row["state"], row["days_left"]) == ("expired", -10)
+    assert "ended on" in settled.run("status").out.splitlines()[0]
+    apply(settled)
+    assert entries(settled) == had != {}
+
+
+def test_the_number_grows_also_within_a_second_and_with_a_clock_that_was_set_back(settled: Project) -> None:
+    first = number(settled)
+    apply(settled, "--replace", "ca/crl")
+    assert number(settled) == first + 1
+    settled.now -= timedelta(minutes=30)
+    apply(settled, "--replace", "ca/crl")
+    assert number(settled) == first + 2
+
+
+def test_the_declared_lifetime_and_window_are_taken(settled: Project) -> None:
+    declare(settled, "gw-1 gw-2 gw-3", more="crl: {validity: 30d, renew_before: 10d}\n")
+    assert busy(settled) == {"ca/crl": "update", "broker/plant-a/crl": "update"}
+    apply(settled)
+    assert ends(settled) == NOW + timedelta(days=30, hours=-1)
+    settled.now = ends(settled) - timedelta(days=10)
+    assert busy(settled)["ca/crl"] == "renew"
+
+
+def test_without_the_key_of_the_authority_the_plan_says_until_when_the_plant_runs(settled: Project) -> None:
+    key = settled.output / "ca/ca.key"
+    key.rename(settled.folder / "kept.key")
+    (notice,) = [n for n in plan(settled)["notices"] if n["code"] == "crl-ends"]
+    assert "2027-02-21 at 11:00 UTC" in notice["message"]
+    assert "in 89 days" in notice["message"]
+    settled.now = ends(settled) - timedelta(days=10)
+    (blocked,) = plan(settled)["blocked"]
+    assert (blocked["address"], blocked["code"]) == ("ca/crl", "issuer-key-not-here")
+    assert "refuse every client from 2027-02-21 at 11:00 UTC on, in 10 days" in blocked["message"]
+    row = status(settled)["revocation_lists"][0]
+    assert (row["state"], row["days_left"]) == ("blocked", 10)
+    before = settled.files()
+    assert settled.run("apply").code == 1
+    assert settled.files() == before
+    # A plan that was saved here is carried out where the key is.
+    saved = str(settled.folder / "plan.json")
+    assert settled.run("plan", "--out", saved).code == 0
+    (settled.folder / "kept.key").rename(key)
+    result = settled.run("apply", saved)
+    assert result.code in (0, 4), result.err
+    assert ends(settled) > settled.now + timedelta(days=80)
+
+
+def test_an_identity_that_is_replaced_is_revoked_where_that_is_declared(project: Project) -> None:
+    declare(project, "gw-2", more="defaults: {revoke_on_rekey: true}\n")
+    apply(project)
+    old = serial(project, "clients/gw-2/client.pem")
+    report = apply(project, "--replace", "client/gw-2")
+    assert entries(project) == {old: "superseded"}
+    assert "still-valid" not in codes(report["notices"])
+    (line,) = [line for line in log_lines(project) if "revokes" in line]
+    assert (line["revokes"], line["serial"]) == (
+        f"{old:040x}",
+        f"{serial(project, 'clients/gw-2/client.pem'):040x}",
+    )
+    # A renewal keeps the key, and the old certificate.
+    project.now += timedelta(days=600)
+    apply(project)
+    assert set(entries(project)) == {old}
+
+
+def test_what_was_replaced_is_revoked_also_where_its_list_was_lost(project: Project) -> None:
+    declare(project, "gw-2", more="defaults: {revoke_on_rekey: true}\n")
+    apply(project)
+    old = serial(project, "clients/gw-2/client.pem")
+    apply(project, "--replace", "client/gw-2")
+    for path in ("ca/ca.crl.pem", "brokers/plant-a/crl.pem"):
+        (project.output / path).unlink()
+    apply(project)
+    assert entries(project) == {old: "superseded"}
+
+
+def test_what_could_not_be_replaced_is_not_revoked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its line is in the log, its new folder cannot be put in place, and the device goes on with what it has."""
+    declare(project, "gw-2 gw-3", more="defaults: {revoke_on_rekey: true}\n")
+    apply(project)
+    kept, old = (serial(project, f"clients/{name}/client.pem") for name in ("gw-2", "gw-3"))
+    original = FileSystem.exchange
+
+    def fail(system: FileSystem, name: str, parent: int, other: str, place: int) -> None:
+        if name == "0":
+            raise OSError(errno.EIO, "Input/output error")
+        original(system, name, parent, other, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystem, "exchange", fail)
+        assert project.run("apply", "--replace", "client/gw-2", "--replace", "client/gw-3").code == 1
+    assert kept in {int(line["revokes"], 16) for line in log_lines(project) if "revokes" in line}
+    assert serial(project, "clients/gw-2/client.pem") == kept
+    assert set(entries(project)) == {old}
+    apply(project)
+    apply(project, "--replace", "client/gw-2")
+    assert set(entries(project)) == {old, kept}
+
+
+def log_lines(project: Project) -> list[dict[str, Any]]:
+    return [
+        json.loads(line) for path in project.output.glob("issued/*.jsonl") for line in path.read_text().splitlines()
+    ]
+
+
+def test_entries_stay_where_the_log_is_lost(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled, "--prune")
+    for path in settled.output.glob("issued/*.jsonl"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if f"{first:040x}" not in line))
+    found = plan(settled)
+    assert "revoked-not-in-log" in codes(found["notices"])
+    assert "revoked-not-in-log" in codes(status(settled)["folder"])
+    settled.now += timedelta(days=70)
+    for arguments in ((), ("--allow", "unrevoked")):
+        apply(settled, "--replace", "ca/crl", *arguments)
+        assert entries(settled) == {first: "keyCompromise"}
+
+
+def test_a_truncated_or_edited_log_takes_nothing_out(settled: Project) -> None:
+    first = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    (log,) = settled.output.glob("issued/*.jsonl")
+    whole = log.read_text()
+    # The certificate is still in its folder: what its line says instead of it does not count.
+    for edited in (whole[: len(whole) // 2], "", whole.replace(f"{first:040x}", f"{first ^ 1:040x}"), "nonsense\n"):
+        log.write_text(edited)
+        settled.run("apply")
+        assert entries(settled) == {first: "keyCompromise"}
+        settled.run("apply", "--replace", "ca/crl")
+        assert entries(settled) == {first: "keyCompromise"}
+        log.write_text(whole)
+
+
+def test_a_lost_list_comes_back_from_the_log_and_from_copies(settled: Project) -> None:
+    declare(settled, "gw-2 gw-3", GONE + "- {serial: 4b28, reason: superseded, unknown: true}\n")
+    apply(settled)
+    had, last = entries(settled), number(settled)
+    declare(settled, "gw-2 gw-3", GONE)
+    (settled.output / "ca/ca.crl.pem").unlink()
+    apply(settled)
+    assert entries(settled) == had
+    assert number(settled) > last
+
+
+def test_an_older_list_that_was_brought_back_is_made_whole(settled: Project) -> None:
+    older = (settled.output / "ca/ca.crl.pem").read_bytes()
+    settled.now += timedelta(seconds=10)
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    had, last = entries(settled), number(settled)
+    for path in ("ca/ca.crl.pem", "brokers/plant-a/crl.pem"):
+        (settled.output / path).write_bytes(older)
+    settled.now += timedelta(seconds=10)
+    apply(settled)
+    assert entries(settled) == had
+    assert number(settled) > last
+
+
+def test_two_branches_that_were_merged_lose_nobody(settled: Project) -> None:
+    """Each revoked somebody, signed its list and replaced a key; git keeps the log's lines of both."""
+    project = settled
+    base = project.files()
+    first, second = (serial(project, f"clients/{name}/client.pem") for name in ("gw-1", "gw-2"))
+    sides = []
+    other = GONE.replace("gw-1", "gw-2").replace("key-compromise", "superseded")
+    for who, clients, entry in ((1, "gw-2 gw-3", GONE), (2, "gw-1 gw-3", other)):
+        project.now = NOW + timedelta(minutes=who)
+        restore(project, base)
+        declare(project, clients, entry, more="defaults: {revoke_on_rekey: true}\n")
+        apply(project)
+        sides.append(project.files())
+    ours, theirs = ({name: content for name, (content, _, _) in side.items()} for side in sides)
+    restore(project, sides[0])
+    log = next(name for name in ours if name.startswith("issued/"))
+    lines = dict.fromkeys([*ours[log].splitlines(True), *theirs[log].splitlines(True)])
+    (project.output / log).write_bytes(b"".join(reversed([*lines, *ours[log].splitlines(True)])))
+    for name in ("ca/ca.crl.pem", "brokers/plant-a/crl.pem"):
+        (project.output / name).write_bytes(conflict(ours[name], theirs[name]))
+    declare(project, "gw-3", GONE + other, more="defaults: {revoke_on_rekey: true}\n")
+    project.now = NOW + timedelta(minutes=1)
+    apply(project)
+    assert entries(project) == {first: "keyCompromise", second: "superseded"}
+    # The list of the other side has a greater number than the clock gives.
+    assert number(project) == int(NOW.timestamp()) + 121
+
+
+def restore(project: Project, files: dict[str, tuple[bytes, int, int]]) -> None:
+    for path in project.output.rglob("*"):
+        if path.is_file() and path.relative_to(project.output).as_posix() not in files:
+            path.unlink()
+    for name, (content, _, _) in files.items():
+        (project.output / name).write_bytes(content)
+
+
+def conflict(ours: bytes, theirs: bytes) -> bytes:
+    """What git leaves of two texts that differ in all lines but the first and the last."""
+    first, *mine, last = ours.splitlines(keepends=True)
+    _, *others, _ = theirs.splitlines(keepends=True)
+    return b"".join([first, b"<<<<<<< HEAD\n", *mine, b"=======\n", *others, b">>>>>>> theirs\n", last])
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", b"-----BEGIN X509 CRL-----\nMII"])
+def test_a_damaged_list_is_signed_again(settled: Project, damage: bytes) -> None:
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    had = entries(settled)
+    (settled.output / "ca/ca.crl.pem").write_bytes(damage)
+    assert status(settled)["revocation_lists"][0]["state"] == "damaged"
+    apply(settled)
+    assert entries(settled) == had
+
+
+def test_the_lists_of_other_authorities_come_along(project: Project) -> None:
+    other = project.folder / "other"
+    other.mkdir()
+    old = Project(folder=other, capture=project.capture)
+    old.write(HEAD.replace("Test CA", "Old CA") + "  old-1:\ncrl:\n")
+    assert project_apply_in(old)
+    text = HEAD.replace(
+        "{common_name: Test CA}",
+        "{common_name: Test CA, also_trust: [{ca: other/pki/ca/ca.pem, crl: other/pki/ca/ca.crl.pem}]}",
+    )
+    project.write(text + "  gw-1:\ncrl:\n")
+    apply(project)
+    copy = project.output / "brokers/plant-a/crl.pem"
+    assert lists_in(copy) == 2
+    issuers = [crl.issuer.rfc4514_string() for crl in split_lists(copy.read_bytes())]
+    assert issuers == ["CN=Test CA", "CN=Old CA"]
+    # The other authority signs a new list: it goes to the brokers.
+    project.now += timedelta(days=1)
+    old.now = project.now
+    assert old.run("apply", "--replace", "ca/crl").code == 0
+    assert busy(project) == {"broker/plant-a/crl": "update"}
+    apply(project)
+    project.now += timedelta(days=80)
+    assert "crl-of-another-ends" in codes(status(project)["folder"])
+
+
+def project_apply_in(project: Project) -> bool:
+    return project.run("apply").code == 0
+
+
+def split_lists(pem: bytes) -> list[x509.CertificateRevocationList]:
+    end = b"-----END X509 CRL-----\n"
+    return [x509.load_pem_x509_crl(block + end) for block in pem.split(end) if block.strip()]
+
+
+URL = "http://pki.example/ca.crl"
+
+
+def test_an_address_goes_into_clients_and_into_a_second_list(settled: Project) -> None:
+    declare(settled, "gw-1 gw-2 gw-3", more=f"crl: {{url: {URL}}}\n")
+    wanted = {f"client/gw-{n}/certificate": "update" for n in (1, 2, 3)} | {"ca/published-crl": "create"}
+    assert busy(settled) == wanted
+    report = apply(settled)
+    for name in ("clients/gw-1/client.pem", "brokers/plant-a/server.pem"):
+        certificate = x509.load_pem_x509_certificate((settled.output / name).read_bytes())
+        points = [e.value for e in certificate.extensions if isinstance(e.value, x509.CRLDistributionPoints)]
+        places = [place.value for point in points for place in point[0].full_name or ()]
+        assert places == ([URL] if "client" in name else [])
+    published = x509.load_pem_x509_crl((settled.output / "ca/published.crl.pem").read_bytes())
+    extension = published.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
+    assert (extension.critical, [name.value for name in extension.value.full_name or ()]) == (True, [URL])
+    assert x509.IssuingDistributionPoint.oid not in {e.oid for e in own_list(settled).extensions}
+    (delivery,) = [d for d in report["deliver"] if d["address"] == "ca/published-crl"]
+    assert (delivery["host"], delivery["files"]) == (URL, ["ca/published.crl.pem"])
+    declare(settled, "gw-2 gw-3", GONE, more=f"crl: {{url: {URL}}}\n")
+    result = settled.run("apply")
+    assert f"Publish at {URL}\n" in result.out
+    numbers = [
+        x509.load_pem_x509_crl((settled.output / name).read_bytes())
+        for name in ("ca/ca.crl.pem", "ca/published.crl.pem")
+    ]
+    # The name had two certificates: without the address, and with it.
+    assert [len(list(crl)) for crl in numbers] == [2, 2]
+    # Without the address nothing is made again, and the second list is told.
+    declare(settled, "gw-2 gw-3", GONE)
+    assert busy(settled) == {}
+    assert plan(settled)["unmanaged"][0] == "ca/published.crl.pem"
+
+
+def test_a_list_that_nobody_asks_for_any_more_is_never_deleted(settled: Project) -> None:
+    settled.write(CLIENTS)
+    found = plan(settled, "--prune")
+    assert found["unmanaged"] == ["ca/ca.crl.pem", "brokers/plant-a/crl.pem"]
+    (notice,) = [n for n in found["notices"] if n["code"] == "crl-unmanaged"]
+    assert "2027-02-21" in notice["message"]
+    assert settled.run("status").code == 3
+    apply(settled, "--prune")
+    assert (settled.output / "brokers/plant-a/crl.pem").exists()
+
+
+def test_a_broker_that_left_takes_its_copy_along(settled: Project) -> None:
+    settled.write(
+        CLIENTS.replace("  plant-a: {common_name: 10.3.0.11}\n", "  plant-b: {common_name: 10.3.0.12}\n") + "crl:\n"
+    )
+    apply(settled, "--prune")
+    assert not (settled.output / "brokers/plant-a").exists()
+    assert (settled.output / "brokers/plant-b/crl.pem").exists()
+
+
+def test_a_request_for_a_revoked_key_is_refused(settled: Project) -> None:
+    """Whoever stole the gateway has its key, and asks for a certificate under another name."""
+    key = (settled.output / "clients/gw-1/client.key").read_bytes()
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled, "--prune")
+    private_key: Any = load_pem_private_key(key, None)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.sign(private_key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    (settled.folder / "requests").mkdir()
+    (settled.folder / "requests/gw-9.csr").write_bytes(request)
+    settled.write(HEAD + "  gw-2:\n  gw-9: {key_held: csr}\nrevoked_from: revoked.yaml\n")
+    (blocked,) = plan(settled)["blocked"]
+    assert (blocked["address"], blocked["code"]) == ("client/gw-9/certificate", "key-revoked")
+    assert settled.run("apply").code == 1
+    assert not (settled.output / "clients/gw-9/client.pem").exists()
+    # Long after the certificate has ended, too.
+    settled.now += timedelta(days=900)
+    assert "key-revoked" in codes(plan(settled)["blocked"])
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_a_key_file_that_was_revoked_is_not_certified(
+    settled: Project, monkeypatch: pytest.MonkeyPatch, is_encrypted: bool
+) -> None:
+    """Also one that is encrypted, into which planning does not look."""
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    key = load_pem_private_key((settled.output / "clients/gw-1/client.key").read_bytes(), None)
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled, "--prune")
+    folder = settled.output / "clients/gw-9"
+    folder.mkdir(mode=0o700)
+    encryption = BestAvailableEncryption(b"a long enough password") if is_encrypted else NoEncryption()
+    place = folder / "client.key"
+    place.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    place.chmod(0o600)
+    own = "{password: {env: PASSWORD}}" if is_encrypted else ""
+    settled.write(f"{HEAD}  gw-9: {own}\nrevoked_from: revoked.yaml\n")
+    result = settled.run("apply")
+    assert (result.code, "revoked" in result.out + result.err) == (1, True)
+    assert not (folder / "client.pem").exists()
+
+
+def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project) -> None:
+    """The log knows it, although the certificate was another authority's."""
+    key = (settled.output / "clients/gw-1/client.key").read_bytes()
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled, "--prune")
+    assert settled.run("apply", "--replace", "ca", "--allow", "ca-replaced").code == 0
+    assert entries(settled) == {}
+    folder = settled.output / "clients/gw-9"
+    folder.mkdir(mode=0o700)
+    (folder / "client.key").write_bytes(key)
+    (folder / "client.key").chmod(0o600)
+    declare(settled, "gw-2 gw-3 gw-9", GONE)
+    assert codes(plan(settled)["blocked"]) == ["key-revoked"]
