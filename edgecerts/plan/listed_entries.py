@@ -1,7 +1,7 @@
 """What a new revocation list has to say, and how the one that is here differs from that."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
@@ -71,11 +71,11 @@ def find_wanted(
         if known is not None and known.not_after < now:
             ended.add(number)
             if _stays(revocations, number):
-                entries[number] = ListedEntry(entry=entry)
+                entries[number] = ListedEntry(entry=_until(entry, now))
             continue
         (lost if known is None else unrevoked).append(entry)
         if known is None or not unrevoked_allowed:
-            entries[number] = ListedEntry(entry=entry)
+            entries[number] = ListedEntry(entry=_until(entry, now))
     for number, pending in _pending_entries(replaced, now):
         entries.setdefault(number, pending)
     return WantedEntries(
@@ -134,6 +134,11 @@ def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) 
     # Whatever somebody wrote into the log, a list can be signed.
     at = min(max(at, EARLIEST), now).replace(microsecond=0)
     return RevokedEntry(serial_number=revoked.serial_number, reason=revoked.reason, at=at)
+
+
+def _until(entry: RevokedEntry, now: datetime) -> RevokedEntry:
+    """An entry that an older list has. A clock that was wrong then may have revoked it later than now."""
+    return replace(entry, at=min(entry.at, now.replace(microsecond=0)))
 
 
 def _stays(revocations: Revocations, number: int) -> bool:
