@@ -4,11 +4,12 @@ The log never decides whether a certificate is up to date. It is the memory of w
 that were replaced or lost.
 """
 
+import hashlib
 import io
 import json
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 
 RECORD_ACTION = "record"
@@ -29,6 +30,7 @@ class LogEntry:
         issued_at: when it was signed; of one that was recorded, when it begins.
         issued_by: a CI job's address, or a user at a host: who signed it, or who recorded it.
         version: the version of edgecerts.
+        check: the digest of the other fields that the line was written with; empty where it has none.
         revokes: the serial number of the certificate that it replaced, where that is revoked because of it; else empty,
             and then the line does not have it.
     """
@@ -46,6 +48,7 @@ class LogEntry:
     issued_at: str
     issued_by: str
     version: str
+    check: str = field(default="", compare=False)
     revokes: str = ""
 
     @property
@@ -55,13 +58,24 @@ class LogEntry:
             return int(self.serial, 16)
         return None
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether the line says something else than it was written with. Finds slips: whoever forges can count, too."""
+        return self.check != "" and self.check != _digest(self)
+
 
 def format_log_entry(entry: LogEntry) -> str:
-    """The entry as one line with its line end."""
-    values = asdict(entry)
+    """The entry as one line with its line end, and with the digest of what it says."""
+    values = asdict(entry) | {"check": _digest(entry)}
     if not entry.revokes:
         del values["revokes"]
     return json.dumps(values, separators=(", ", ": ")) + "\n"
+
+
+def _digest(entry: LogEntry) -> str:
+    """Of the fields by their names, so that a later version may add others. `revokes` is empty where there is none."""
+    values = {name: getattr(entry, name) for name in _FIELDS if name != "check"}
+    return hashlib.sha256(json.dumps(values, separators=(", ", ": ")).encode("ascii")).hexdigest()[:_CHECK_DIGITS]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +121,7 @@ def parse_log_line(line: str) -> LogEntry | None:
         entry = LogEntry(
             **{name: values[name] for name in _REQUIRED if name != "reasons"},
             reasons=tuple(values["reasons"]),
-            revokes=values.get("revokes", ""),
+            **{name: values[name] for name in _OPTIONAL if name in values},
         )
         if _is_well_formed(entry):
             return entry
@@ -129,8 +143,10 @@ _SERIAL = re.compile("[0-9a-f]{1,40}")
 """20 octets, the most that RFC 5280 §4.1.2.2 allows."""
 
 _LONGEST_FIELD = 4096
+_CHECK_DIGITS = 16
 
-_FIELDS = tuple(field.name for field in fields(LogEntry))
-_REQUIRED = tuple(name for name in _FIELDS if name != "revokes")
+_FIELDS = tuple(each.name for each in fields(LogEntry))
+_OPTIONAL = ("check", "revokes")
+_REQUIRED = tuple(name for name in _FIELDS if name not in _OPTIONAL)
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 """What git writes between the lines of two branches (git-merge, "How conflicts are presented")."""

@@ -153,13 +153,13 @@ def _stays(revocations: Revocations, number: int) -> bool:
 
 
 def _find_edited(revocations: Revocations, listed: Mapping[int, RevokedEntry]) -> Iterator[int]:
-    """Entries of older lists whose certificates had ended before they were revoked, if the log is right.
+    """Entries of older lists whose lines of the log were changed; an entry that stays does no harm.
 
-    What has ended gets no entry. So somebody changed the line, and an entry that stays does no harm.
+    That a certificate had ended before it was revoked shows it, too: what has ended gets no entry.
     """
     for number, entry in listed.items():
         known = revocations.known.get(number)
-        if known is not None and entry.at > known.not_after:
+        if known is not None and (known.is_edited or entry.at > known.not_after):
             yield number
 
 
