@@ -341,5 +341,5 @@ def test_the_path_of_an_identity_is_that_of_the_graph() -> None:
 
 def test_every_reason_for_a_certificate_has_words() -> None:
     of_others = {ReasonCode.MODE_CHANGED, ReasonCode.ENCRYPTION_CHANGED, ReasonCode.NOT_IN_MANIFEST}
-    of_others.add(ReasonCode.REVOCATIONS_CHANGED)
+    of_others |= {ReasonCode.REVOCATIONS_CHANGED, ReasonCode.NOT_YET_VALID}
     assert set(WHY) == set(ReasonCode) - of_others

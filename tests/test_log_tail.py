@@ -43,7 +43,7 @@ ENTRIES = st.builds(
     **{
         name: TEXT
         for name in asdict(ENTRY)
-        if name not in ("serial", "reasons", "not_before", "not_after", "issued_at", "revokes")
+        if name not in ("serial", "reasons", "not_before", "not_after", "issued_at", "revokes", "is_edited")
     },
     serial=st.from_regex("[0-9a-f]{1,40}", fullmatch=True),
     revokes=st.just("") | st.from_regex("[0-9a-f]{1,40}", fullmatch=True),

@@ -3,14 +3,15 @@
 Calls of functions are counted, and not seconds: those do not depend on what else the machine does.
 """
 
-import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
 from tests.conftest import COUNTED, Project
 from tests.revocation_lists import HEAD, entries
 
@@ -39,13 +40,14 @@ def fleet(project: Project) -> Project:
     project.write(HEAD + "  gw-1:\ncrl:\n")
     project.apply()
     (log,) = project.output.glob("issued/*.jsonl")
-    line = json.loads(log.read_text().splitlines()[-1])
+    line = parse_log_line(log.read_text().splitlines()[-1])
+    assert line is not None
     with log.open("a") as file:
         for number in range(1, MANY + 1):
-            own = {"address": f"client/x-{number}/certificate", "spki_sha256": f"{number:064x}"}
-            for serial, ends in ((number + MANY, "2026-01-01T00:00:00Z"), (number, line["not_after"])):
-                one = {"serial": f"{serial:040x}", "sha256": f"{serial:064x}", "not_after": ends, **own}
-                file.write(json.dumps({**line, **one}) + "\n")
+            own = replace(line, address=f"client/x-{number}/certificate", spki_sha256=f"{number:064x}")
+            for serial, ends in ((number + MANY, "2026-01-01T00:00:00Z"), (number, line.not_after)):
+                one = replace(own, serial=f"{serial:040x}", sha256=f"{serial:064x}", not_after=ends)
+                file.write(format_log_entry(one))
     return project
 
 

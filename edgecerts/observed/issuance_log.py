@@ -5,11 +5,12 @@ that were replaced or lost.
 """
 
 import functools
+import hashlib
 import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -35,6 +36,8 @@ class LogEntry:
         version: the version of edgecerts.
         revokes: the serial number of the certificate that it replaced, where that is revoked because of it; else empty,
             and then the line does not have it.
+        is_edited: the line says something else than it was written with. That finds slips: whoever forges a line can
+            forge its digest, too.
     """
 
     serial: str
@@ -51,6 +54,7 @@ class LogEntry:
     issued_by: str
     version: str
     revokes: str = ""
+    is_edited: bool = field(default=False, compare=False)
 
     @property
     def serial_number(self) -> int | None:
@@ -61,9 +65,19 @@ class LogEntry:
 
 
 def format_log_entry(entry: LogEntry) -> str:
-    """The entry as one line with its line end."""
+    """The entry as one line with its line end, and with the digest of what it says at the end."""
+    text = _text_of(entry)
+    return f'{text[:-1]}{_CHECK}{_digest(text)}"}}\n'
+
+
+def _text_of(entry: LogEntry) -> str:
+    """What the digest of a line is of: its fields as one JSON object, with `revokes` where it has that."""
     names = _FIELDS if entry.revokes else _REQUIRED
-    return json.dumps({name: getattr(entry, name) for name in names}, separators=(", ", ": ")) + "\n"
+    return json.dumps({name: getattr(entry, name) for name in names}, separators=(", ", ": "))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()[:_CHECK_DIGITS]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +131,7 @@ def parse_log_line(line: str) -> LogEntry | None:
     # A line of a hundred thousand brackets exhausts the parser's stack.
     with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
         values = json.loads(line)
+        check = {**values}.get("check")
         for name in _COMMON:
             if len(values[name]) <= _LONGEST_SHARED:
                 values[name] = _shared(values[name])
@@ -126,8 +141,16 @@ def parse_log_line(line: str) -> LogEntry | None:
         required = {name: values[name] for name in _REQUIRED if name != "reasons"}
         entry = LogEntry(**required, reasons=reasons, revokes=values.get("revokes", ""))
         if _is_well_formed(entry):
-            return entry
+            return entry if check is None or _is_genuine(line, entry, check) else replace(entry, is_edited=True)
     return None
+
+
+def _is_genuine(line: str, entry: LogEntry, check: object) -> bool:
+    """Whether a line says what it was written with: to the letter, also in fields of a later version, or in a sense."""
+    text, _, rest = line.rpartition(_CHECK)
+    if rest == f'{check}"}}' and text.isascii() and check == _digest(text + "}"):
+        return True
+    return check == _digest(_text_of(entry))
 
 
 def _is_well_formed(entry: LogEntry) -> bool:
@@ -157,13 +180,18 @@ _SERIAL = re.compile("[0-9a-f]{1,40}")
 """20 octets, the most that RFC 5280 §4.1.2.2 allows."""
 
 _LONGEST_FIELD = 4096
+_CHECK_DIGITS = 16
 
 _COMMON = ("issuer_key", "not_before", "not_after", "action", "issued_at", "issued_by", "version")
 """What many lines have in common."""
 
 _LONGEST_SHARED = 200
 
-_FIELDS = tuple(field.name for field in fields(LogEntry))
+_CHECK = ', "check": "'
+_FIELDS = tuple(each.name for each in fields(LogEntry) if each.name != "is_edited")
 _REQUIRED = tuple(name for name in _FIELDS if name != "revokes")
+LINES = tuple((*names, "check") for names in (_REQUIRED, _FIELDS))
+"""What a line has, in order: most lines, and those of certificates whose predecessor is revoked."""
+
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 """What git writes between the lines of two branches (git-merge, "How conflicts are presented")."""

@@ -5,10 +5,10 @@ piece of a line, or zeros where the file system kept the new length and lost the
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from edgecerts.observed.issuance_log import LogEntry, parse_log_line
+from edgecerts.observed.issuance_log import LINES, parse_log_line
 
 _LONGEST_LINE = 64 * 1024
 """Bytes; more than any line of ours has."""
@@ -71,14 +71,14 @@ def _is_begun(content: bytes) -> bool:
     # Other characters are written as escapes.
     text = content.decode("ascii", errors="replace")
     ours = text.isascii() and text.isprintable() and len(text) <= _LONGEST_LINE
-    return ours and _BEGINNING.fullmatch(text) is not None
+    return ours and any(beginning.fullmatch(text) for beginning in _BEGINNINGS)
 
 
-def _tokens() -> Iterator[tuple[str, str]]:
+def _tokens(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """A line as a sequence of tokens: the pattern of each, and that of each of its proper beginnings."""
-    for number, field in enumerate(fields(LogEntry)):
-        yield _literal(f'{", " if number else "{"}"{field.name}": ')
-        yield (_LIST, f"(?:{_LIST_BEGUN})?") if field.name == "reasons" else (_STRING, f"(?:{_STRING_BEGUN})?")
+    for number, name in enumerate(names):
+        yield _literal(f'{", " if number else "{"}"{name}": ')
+        yield (_LIST, f"(?:{_LIST_BEGUN})?") if name == "reasons" else (_STRING, f"(?:{_STRING_BEGUN})?")
     yield _literal("}")
 
 
@@ -86,12 +86,12 @@ def _literal(text: str) -> tuple[str, str]:
     return re.escape(text), "|".join(re.escape(text[:length]) for length in range(len(text)))
 
 
-def _compile_beginning() -> re.Pattern[str]:
+def _compile_beginning(names: Sequence[str]) -> re.Pattern[str]:
     """Whole tokens up to a place, and the beginning of the next; never the whole line."""
     pattern = "(?!)"
-    for whole, begun in reversed(tuple(_tokens())):
+    for whole, begun in reversed(tuple(_tokens(names))):
         pattern = rf"(?:(?:{begun})\Z|{whole}{pattern})"
     return re.compile(pattern)
 
 
-_BEGINNING = _compile_beginning()
+_BEGINNINGS = tuple(map(_compile_beginning, LINES))

@@ -1,7 +1,7 @@
 """What a new revocation list has to say, and how the one that is here differs from that."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
@@ -71,11 +71,11 @@ def find_wanted(
         if known is not None and known.not_after < now:
             ended.add(number)
             if _stays(revocations, number):
-                entries[number] = ListedEntry(entry=entry)
+                entries[number] = ListedEntry(entry=_until(entry, now))
             continue
         (lost if known is None else unrevoked).append(entry)
         if known is None or not unrevoked_allowed:
-            entries[number] = ListedEntry(entry=entry)
+            entries[number] = ListedEntry(entry=_until(entry, now))
     for number, pending in _pending_entries(replaced, now):
         entries.setdefault(number, pending)
     return WantedEntries(
@@ -136,6 +136,11 @@ def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) 
     return RevokedEntry(serial_number=revoked.serial_number, reason=revoked.reason, at=at)
 
 
+def _until(entry: RevokedEntry, now: datetime) -> RevokedEntry:
+    """An entry that an older list has. A clock that was wrong then may have revoked it later than now."""
+    return replace(entry, at=min(entry.at, now.replace(microsecond=0)))
+
+
 def _stays(revocations: Revocations, number: int) -> bool:
     """Whether the entry of a certificate that has ended has not yet stood on a list made after that.
 
@@ -148,13 +153,13 @@ def _stays(revocations: Revocations, number: int) -> bool:
 
 
 def _find_edited(revocations: Revocations, listed: Mapping[int, RevokedEntry]) -> Iterator[int]:
-    """Entries of older lists whose certificates had ended before they were revoked, if the log is right.
+    """Entries of older lists whose lines of the log were changed; an entry that stays does no harm.
 
-    What has ended gets no entry. So somebody changed the line, and an entry that stays does no harm.
+    That a certificate had ended before it was revoked shows it, too: what has ended gets no entry.
     """
     for number, entry in listed.items():
         known = revocations.known.get(number)
-        if known is not None and entry.at > known.not_after:
+        if known is not None and (known.is_edited or entry.at > known.not_after):
             yield number
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain
 
-from edgecerts.desired.graph import LOG_ADDRESS, LOG_FOLDER
+from edgecerts.desired.graph import LOG_ADDRESS, LOG_FOLDER, identity_of
 from edgecerts.observed.hard_links import COPY_IT, HARD_LINK
 from edgecerts.observed.inventory import DamagedLog, Inventory
 from edgecerts.observed.issuance_log import LogEntry
@@ -30,6 +30,7 @@ def check_log(inventory: Inventory, changes: Iterable[Change], now: datetime) ->
     yield from check_readable(unreadable, inventory.damaged_log)
     here = _certificates_here(inventory)
     yield from _other_than_the_certificate(inventory.log, here)
+    yield from _other_than_written(inventory.log, here)
     records = (record for change in changes for record in change.records)
     yield from _shared_serials(inventory.log, here, records, now)
 
@@ -98,6 +99,24 @@ def _other_than_the_certificate(log: Iterable[LogEntry], here: Mapping[str, _Pla
                 f"a line for {path}, serial {facts.serial}, names another {', '.join(wrong)} than the certificate",
                 hint=_LOOK_INTO_HISTORY,
             )
+
+
+def _other_than_written(log: Iterable[LogEntry], here: Mapping[str, _Place]) -> Iterator[Remark]:
+    """Lines that do not say what they were written with, as far as no certificate that is here has shown that."""
+    edited = [entry for entry in log if entry.is_edited]
+    named = [
+        f"{identity_of(entry.address)}, serial {entry.serial}"
+        for entry in edited
+        if entry.sha256 not in here or not any(_differences(entry, here[entry.sha256][1]))
+    ]
+    if named:
+        more = f"; and {len(named) - _MOST_NAMED:,} more" if len(named) > _MOST_NAMED else ""
+        yield _remark(
+            NoticeCode.LOG_CONTRADICTION,
+            f"{'a line was' if len(named) == 1 else 'lines were'} edited, and cannot be counted on:"
+            f" {'; '.join(named[:_MOST_NAMED])}{more}",
+            hint=_LOOK_INTO_HISTORY,
+        )
 
 
 def _differences(entry: LogEntry, facts: CertificateFacts) -> Iterator[str]:

@@ -77,6 +77,7 @@ class ReasonCode(enum.StrEnum):
     REVOKED = "revoked"
     REVOCATIONS_CHANGED = "revocations-changed"
     CRL_URL_CHANGED = "crl-url-changed"
+    NOT_YET_VALID = "not-yet-valid"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,7 +32,7 @@ from edgecerts.plan.periods import plan_period
 from edgecerts.plan.revocation_remarks import refuse_entries, remark_on_entries
 from edgecerts.plan.revocations import Revocations
 
-_RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY})
+_RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY, ReasonCode.NOT_YET_VALID})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +107,7 @@ def _plan_list(
     )
     if options.replaces(artifact):
         reasons += (REPLACE,)
+    _note_begin(plan, given)
     if not reasons:
         plan.keep(artifact)
         _note_end(plan, given)
@@ -188,6 +189,9 @@ def _check_expiry(given: _Given) -> Iterator[Reason]:
     ends = rfc3339(given.facts.next_update)
     if given.now > given.facts.next_update:
         yield Reason(code=ReasonCode.EXPIRED, field="next_update", before=ends)
+    elif given.now < given.facts.this_update:
+        # A clock was wrong then, or is now; which one, `clock-behind` asks.
+        yield Reason(code=ReasonCode.NOT_YET_VALID, field="this_update", before=rfc3339(given.facts.this_update))
     elif given.now >= due_from(given.artifact, given.facts):
         yield Reason(code=ReasonCode.NEAR_EXPIRY, field="next_update", before=ends)
 
@@ -224,6 +228,11 @@ def tell_end(facts: RevocationListFacts | None, now: datetime) -> str:
         return "until there is a list, brokers that ask for one refuse every client"
     if facts.next_update < now:
         return f"the list ended on {facts.next_update:%Y-%m-%d at %H:%M} UTC, and strict brokers refuse every client"
+    if now < facts.this_update:
+        return (
+            f"the list begins on {facts.this_update:%Y-%m-%d at %H:%M} UTC, and strict brokers refuse every client"
+            " until then"
+        )
     left = (facts.next_update - now) // timedelta(days=1)
     return (
         f"strict brokers refuse every client from {facts.next_update:%Y-%m-%d at %H:%M} UTC on,"
@@ -242,6 +251,16 @@ def _note_end(plan: IdentityPlan, given: _Given) -> None:
         f" {tell_end(given.facts, given.now)}",
         hint=given.issuer.obstacle.hint,
     )
+
+
+def _note_begin(plan: IdentityPlan, given: _Given) -> None:
+    if given.facts is not None and given.now < given.facts.this_update:
+        plan.notice(
+            NoticeCode.NOT_YET_VALID,
+            f"{given.artifact.path}: {tell_end(given.facts, given.now)}",
+            hint="look at the clock first; where it is right, another one was wrong when the list was signed: apply"
+            " signs it again, and wants --allow clock-behind where that is more than a day",
+        )
 
 
 def find_replaced(plans: Iterable[IdentityPlan], options: PlanOptions) -> tuple[Change, ...]:

@@ -43,8 +43,9 @@ def remark_on_entries(
         yield _notice(
             NoticeCode.REVOKED_NOT_IN_LOG,
             artifact,
-            f"the list has entries that the log does not know, and keeps them: {_some(named)}",
-            "if lines of the log were lost, bring them back: git log -p issued",
+            "the list has entries that the log does not know, or not as they were written, and keeps them:"
+            f" {_some(named)}",
+            "if lines of the log were lost or edited, bring them back: git log -p issued",
         )
     if revocations.silent:
         yield _notice(

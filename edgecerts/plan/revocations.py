@@ -25,6 +25,7 @@ class KnownCertificate:
     Attributes:
         identity: who it was issued to.
         issued_at: in UTC, as is `not_after`.
+        is_edited: somebody changed its line of the log, and when it ends is not known.
     """
 
     identity: str
@@ -32,6 +33,7 @@ class KnownCertificate:
     spki_sha256: str
     issued_at: datetime
     not_after: datetime
+    is_edited: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +91,7 @@ class Revocations:
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)
 NOTHING_REVOKED = Revocations()
 
 
@@ -149,14 +152,18 @@ def is_own_list(facts: RevocationListFacts, issuer: IssuerView) -> bool:
 def _known_certificates(graph: Graph, inventory: Inventory, issuer: IssuerView) -> Iterator[KnownCertificate]:
     here = dict(_certificates_here(graph, inventory))
     logged = set()
-    for entry in inventory.log:
-        if not _is_issuer(entry, issuer):
-            continue
+    lines = [entry for entry in inventory.log if _is_issuer(entry, issuer)]
+    edited = _find_edited_lines(lines)
+    for entry in lines:
         logged.add(entry.sha256)
+        is_edited = entry.sha256 in edited and entry.sha256 not in here
         serial_number, not_after = entry.serial_number, datetime.fromisoformat(entry.not_after)
         if entry.sha256 in here:
             # What the certificate says of itself counts, whatever somebody wrote into its line.
             serial_number, not_after = here[entry.sha256][1].serial_number, here[entry.sha256][1].not_after
+        elif is_edited:
+            # It ends with its authority at the latest, and an entry that stays does no harm.
+            not_after = max(not_after, issuer.period.not_after if issuer.period is not None else _LATEST)
         if serial_number is not None and 0 < serial_number <= MOST_SERIAL:
             yield KnownCertificate(
                 identity=identity_of(entry.address),
@@ -164,10 +171,17 @@ def _known_certificates(graph: Graph, inventory: Inventory, issuer: IssuerView) 
                 spki_sha256=entry.spki_sha256,
                 issued_at=datetime.fromisoformat(entry.issued_at),
                 not_after=not_after,
+                is_edited=is_edited,
             )
     for digest, (identity, facts) in here.items():
         if digest not in logged and not issuer.issuer_reasons(facts):
             yield _as_known(identity, facts)
+
+
+def _find_edited_lines(lines: Iterable[LogEntry]) -> frozenset[str]:
+    """Certificates whose lines do not say any more what was written; a merge may have kept one that does."""
+    edited = {entry.sha256 for entry in lines if entry.is_edited}
+    return frozenset(edited.difference(entry.sha256 for entry in lines if not entry.is_edited) if edited else ())
 
 
 def _is_issuer(entry: LogEntry, issuer: IssuerView) -> bool:

@@ -193,6 +193,7 @@ def _find_appeared(fresh: Plan, saved: SavedPlan) -> dict[str, list[Remark]]:
     return appeared
 
 
+_COPIED = {Action.CREATE, Action.UPDATE}
 _FOR_A_KEY = frozenset({ReasonCode.REQUESTED, ReasonCode.REQUEST_CHANGED})
 
 
@@ -200,16 +201,29 @@ def _find_difference(saved: SavedChange, fresh: Change) -> str | None:
     """How a saved change differs from the fresh one of its address. Dates are not compared: the clock moves them."""
     # The log's file is that of the year, and whether that is there yet does not matter.
     is_log = fresh.address == LOG_ADDRESS
-    if fresh.action is not saved.action and not is_log:
+    is_new_copy = isinstance(fresh.artifact, ListCopyArtifact) and {fresh.action, saved.action} == _COPIED
+    if fresh.action is not saved.action and not is_log and not is_new_copy:
         return f"{saved.action} was saved, and it would be {fresh.action} now"
     if fresh.artifact.path != saved.path and not is_log:
         return f"it was saved for another file than {fresh.artifact.path}"
+    if isinstance(fresh.artifact, ListCopyArtifact):
+        return _find_copy_difference(saved, fresh)
     if [_comparable(reason) for reason in fresh.reasons] != [_comparable(reason) for reason in saved.reasons]:
         reviewed = [reason.after for reason in saved.reasons if reason.code in _FOR_A_KEY]
         if reviewed != [reason.after for reason in fresh.reasons if reason.code in _FOR_A_KEY]:
             return "the request is for another key than the one that was reviewed"
         return f"{saved.action} was saved for other reasons than it would have now"
     return None
+
+
+def _find_copy_difference(saved: SavedChange, fresh: Change) -> str | None:
+    """How what a broker's copy will hold differs from what was reviewed.
+
+    What it holds until then does not matter: another run may have given it a list meanwhile, and a broker must not be
+    left behind by the list that was reviewed and is signed now.
+    """
+    wanted = {reason.after for reason in (*saved.reasons, *fresh.reasons) if reason.code is ReasonCode.CONTENT_CHANGED}
+    return None if len(wanted) <= 1 else "it was saved for other lists than it would get now"
 
 
 def _comparable(reason: Reason) -> Reason:

@@ -15,6 +15,7 @@ _STATES = {
     ReasonCode.CORRUPT: IdentityState.DAMAGED,
     ReasonCode.ISSUER_CHANGED: IdentityState.FOREIGN,
     ReasonCode.EXPIRED: IdentityState.EXPIRED,
+    ReasonCode.NOT_YET_VALID: IdentityState.EARLY,
     ReasonCode.NEAR_EXPIRY: IdentityState.DUE,
 }
 """What a reason makes of a list; every other makes it `changed`."""
@@ -91,8 +92,9 @@ def _remarks(
         yield Remark(
             code=state.value,
             address=str(artifact.address),
-            message=f"begins on {facts.this_update:%Y-%m-%d at %H:%M} UTC, and brokers refuse every client until then",
-            hint="look at the clock first",
+            message=tell_end(facts, now),
+            hint="look at the clock first; where it is right, edgecerts apply signs the list again, with --allow"
+            " clock-behind where it is more than a day early",
         )
         return
     yield Remark(code=NoticeCode.CRL_ENDS.value, address=str(artifact.address), message=tell_end(facts, now))
