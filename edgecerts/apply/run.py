@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -169,7 +169,7 @@ def run_apply(run: Run) -> ApplyReport:
         )
         outcomes = worker.carry_out(prepared.plan)
         remove_old(folder, run.now)
-        after, again = _look_again(run)
+        after, again = _look_again(run, outcomes)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
@@ -296,9 +296,14 @@ def _existing_lists(graph: Graph, inventory: Inventory) -> dict[str, x509.Certif
     return lists
 
 
-def _look_again(run: Run) -> tuple[Inventory, Plan]:
-    """Reads the folder from disk and plans without the requests that were carried out."""
-    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
+def _look_again(run: Run, done: Iterable[str]) -> tuple[Inventory, Plan]:
+    """Reads the folder from disk and plans without the requests that were carried out.
+
+    Args:
+        done: the addresses of what was carried out, which may be more than was asked for.
+    """
+    targets = run.options.targets and run.options.targets.union(done)
+    settled = replace(run.options, targets=targets, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
     return run.look(settled)
 
 

@@ -93,15 +93,28 @@ def find_refused(revocations: Revocations, options: PlanOptions) -> frozenset[in
     return frozenset(revocations.certificates) | frozenset(listed)
 
 
-def check_entries(
-    found: RevocationListFacts | None, wanted: WantedEntries, revocations: Revocations
-) -> tuple[Reason, ...]:
-    """How the entries of a list differ from those that it should have; none where they are the same.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangedEntries:
+    """How the entries of a list differ from those that it should have.
+
+    Attributes:
+        added, removed: the entries, as `describe` names them.
+        identities: those whose certificates get an entry, or lose it.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    identities: frozenset[str] = frozenset()
+
+
+def find_changed(found: RevocationListFacts | None, wanted: WantedEntries, revocations: Revocations) -> ChangedEntries:
+    """How the entries of a list differ from those that it should have.
 
     Args:
         found: the list that is here, or None.
     """
     there = {entry.serial_number: entry.reason for entry in found.entries} if found is not None else {}
+    replaced = {listed.entry.serial_number: listed.replaced_by for listed in wanted.entries}
     after = {
         listed.entry.serial_number: listed.entry.reason
         for listed in wanted.entries
@@ -109,16 +122,23 @@ def check_entries(
     }
     added = {number: reason for number, reason in after.items() if there.get(number) is not reason}
     removed = {number: reason for number, reason in there.items() if number in wanted.dropped or number in added}
-    if not added and not removed:
-        return ()
-    return (
-        Reason(
-            code=ReasonCode.REVOCATIONS_CHANGED,
-            field="revoked",
-            before=tuple(describe(number, removed[number], revocations) for number in sorted(removed)),
-            after=tuple(describe(number, added[number], revocations) for number in sorted(added)),
+    known = (revocations.known.get(number) for number in {*added, *removed})
+    places = (replaced.get(number) for number in added)
+    return ChangedEntries(
+        added=tuple(describe(number, added[number], revocations) for number in sorted(added)),
+        removed=tuple(describe(number, removed[number], revocations) for number in sorted(removed)),
+        identities=frozenset(
+            {place.identity for place in places if place}
+            | {certificate.identity for certificate in known if certificate}
         ),
     )
+
+
+def check_entries(changed: ChangedEntries) -> tuple[Reason, ...]:
+    """Why a list is signed again because of its entries; none where they are the same."""
+    if not changed.added and not changed.removed:
+        return ()
+    return (Reason(code=ReasonCode.REVOCATIONS_CHANGED, field="revoked", before=changed.removed, after=changed.added),)
 
 
 def describe(serial_number: int, reason: RevocationReason, revocations: Revocations) -> str:

@@ -15,7 +15,13 @@ from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE, LIFETIME_TOLERANCE_SHARE, format_duration
 from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, certificate_action, unreadable
 from edgecerts.plan.issuer import NOT_JUDGED, IssuerView, Obstacle
-from edgecerts.plan.listed_entries import WantedEntries, check_entries, find_wanted
+from edgecerts.plan.listed_entries import (
+    ChangedEntries,
+    WantedEntries,
+    check_entries,
+    find_changed,
+    find_wanted,
+)
 from edgecerts.plan.listing import Listing
 from edgecerts.plan.model import (
     Action,
@@ -42,11 +48,13 @@ class _Given:
     Attributes:
         found: the file in its place.
         facts: the one list in it that this authority signed, or None.
+        changed: how the entries of that differ from those that it should have.
     """
 
     artifact: RevocationListArtifact
     found: Observed[tuple[RevocationListFacts, ...]]
     facts: RevocationListFacts | None
+    changed: ChangedEntries
     issuer: IssuerView
     now: datetime
 
@@ -60,7 +68,7 @@ def plan_revocation_lists(
     replaced: Sequence[Change],
     options: PlanOptions,
     now: datetime,
-) -> None:
+) -> ChangedEntries:
     """Plans the lists of an authority.
 
     Args:
@@ -71,14 +79,15 @@ def plan_revocation_lists(
         replaced: changes that will be carried out and revoke the certificate whose place they take.
         options: what the user asked for.
         now: in UTC.
+
+    Returns:
+        what the list that is good for every broker says otherwise than before, also where it cannot be signed.
     """
     artifacts = plan.identity.revocation_lists
-    if not artifacts:
-        return
-    if not issuer.judged:
+    if not artifacts or not issuer.judged:
         for artifact in artifacts:
             plan.keep(artifact)
-        return
+        return ChangedEntries()
     wanted = find_wanted(
         revocations,
         unknown_allowed=HazardCode.UNKNOWN_SERIAL in options.allow,
@@ -88,11 +97,15 @@ def plan_revocation_lists(
     )
     plan.hazards.extend(refuse_entries(artifacts[0], revocations, wanted))
     plan.notices.extend(remark_on_entries(artifacts[0], revocations, wanted))
+    all_changed = []
     for artifact in artifacts:
         found = inventory.revocation_lists[artifact.path]
         facts = found.value[0] if found.value and found.value[0].sha256 in revocations.own else None
-        given = _Given(artifact=artifact, found=found, facts=facts, issuer=issuer, now=now)
+        changed = find_changed(facts, wanted, revocations)
+        given = _Given(artifact=artifact, found=found, facts=facts, changed=changed, issuer=issuer, now=now)
         _plan_list(plan, given, wanted, revocations, options)
+        all_changed.append(changed)
+    return all_changed[0]
 
 
 def _plan_list(
@@ -101,7 +114,7 @@ def _plan_list(
     artifact, issuer = given.artifact, given.issuer
     reasons = _check_file(given) or (
         *_check_url(given),
-        *check_entries(given.facts, wanted, revocations),
+        *check_entries(given.changed),
         *_check_lifetime(given),
         *_check_expiry(given),
     )

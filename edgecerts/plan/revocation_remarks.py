@@ -63,6 +63,27 @@ def remark_on_entries(
         )
 
 
+def note_left_out(
+    artifact: RevocationListArtifact, added: Sequence[str], *, is_signed: bool, copies: Sequence[str]
+) -> Iterator[Remark]:
+    """A run that is restricted to others, and leaves a list as it is although somebody is revoked.
+
+    Args:
+        added: the entries that the list would get.
+        is_signed: whether the list is signed in this run.
+        copies: the brokers that do not get it.
+    """
+    if not added or (is_signed and not copies):
+        return
+    what = f"{_some(copies)} {'does' if len(copies) == 1 else 'do'} not get the list with"
+    yield _notice(
+        NoticeCode.CRL_LEFT_OUT,
+        artifact,
+        f"by --target, {what if is_signed else 'the list is left as it is, without'} {_some(added)}",
+        f"edgecerts apply --target {artifact.address}",
+    )
+
+
 def _places(entries: Iterable[Revocation]) -> list[str]:
     """Each entry with its line, so that it is found in a list of thousands."""
     named = []

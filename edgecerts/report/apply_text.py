@@ -44,7 +44,9 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         output: the output folder as the user knows it.
     """
     if report.nothing_to_do:
-        lines = [*waiting_block(report.plan.waiting, style), summary_line(report.plan)]
+        left = (notice for notice in report.plan.notices if notice.code == NoticeCode.CRL_LEFT_OUT)
+        lines = [*waiting_block(report.plan.waiting, style), *remarks_block("Notices", left, style)]
+        lines.append(summary_line(report.plan))
         return "".join(f"{line}\n" for line in lines)
     lines = [*_recovered(report, style), *_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
