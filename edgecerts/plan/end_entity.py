@@ -22,6 +22,7 @@ from edgecerts.plan.identity_plan import (
     unreadable,
 )
 from edgecerts.plan.issuer import IssuerView, Obstacle
+from edgecerts.plan.listed_entries import find_refused
 from edgecerts.plan.model import (
     Action,
     BlockCode,
@@ -70,6 +71,7 @@ class EndEntityPlanner:
     ) -> None:
         self._inventory = inventory
         self._revocations = revocations
+        self._refused = find_refused(revocations, options)
         self._unprotected = unprotected
         self._issuer = issuer
         self._ca_replaced = ca_replaced
@@ -260,8 +262,8 @@ class EndEntityPlanner:
         self._issue(plan, *reasons, source=KeySource.NEW_KEY, obstacle=obstacle, revokes=facts)
 
     def _note_still_valid(self, plan: IdentityPlan, facts: CertificateFacts) -> None:
-        """A certificate whose key is replaced can still connect, unless it is revoked."""
-        revoked = self._revokes(plan, facts) or facts.serial_number in self._revocations.certificates
+        """A certificate whose key is replaced can still connect, unless a list has it, or will."""
+        revoked = self._revokes(plan, facts) or facts.serial_number in self._refused
         if facts.not_after > self._now and self._issuer.judged and not revoked:
             note_still_valid(plan, facts, "is replaced")
 
