@@ -94,7 +94,7 @@ def test_a_stolen_gateway_is_one_line_and_everybody_before_stays(settled: Projec
     declare(settled, "gw-2 gw-3", GONE)
     assert busy(settled) == {"ca/crl": "update", "broker/plant-a/crl": "update"}
     (reason,) = next(c["reasons"] for c in plan(settled)["changes"] if c["address"] == "ca/crl")
-    assert (reason["code"], reason["after"]) == ("revocations-changed", [f"client/gw-1 {stolen:040x} key-compromise"])
+    assert (reason["code"], reason["after"]) == ("revocations-changed", [f"client/gw-1 {stolen:x} key-compromise"])
     report = apply(settled)
     assert entries(settled) == {stolen: "keyCompromise"}
     (delivery,) = report["deliver"]
@@ -177,13 +177,23 @@ def test_an_unknown_serial_number_is_refused_and_the_others_are_not(settled: Pro
     assert entries(settled) == {first: "keyCompromise", 0x4B28: "superseded"}
 
 
+def test_serial_numbers_are_shown_whole_as_the_manifest_takes_them(settled: Project) -> None:
+    stolen = serial(settled, "clients/gw-1/client.pem")
+    strange = "- {serial: '00:4b:28', reason: superseded, unknown: true}\n- {serial: abc, reason: superseded}\n"
+    declare(settled, "gw-2 gw-3", GONE + strange)
+    for output in ("text", "markdown"):
+        words = " ".join(settled.run("plan", "--format", output).out.replace("`", "").replace("\\", "").split())
+        assert f"adds unknown 4b28 superseded, client/gw-1 {stolen:x} key-compromise" in words
+        assert "the serial number abc (line 3 of " in words
+
+
 def test_what_is_not_declared_any_more_stays_until_that_is_allowed(settled: Project) -> None:
     first = serial(settled, "clients/gw-1/client.pem")
     declare(settled, "gw-2 gw-3", GONE)
     apply(settled)
     declare(settled, "gw-2 gw-3")
     assert codes(plan(settled)["hazards"]) == ["unrevoked"]
-    assert f"{first:040x}" in plan(settled)["hazards"][0]["message"]
+    assert f"{first:x}" in plan(settled)["hazards"][0]["message"]
     apply(settled, code=4)
     assert entries(settled) == {first: "keyCompromise"}
     # Also a list that is due keeps it: the plant does not stop, and nobody gets in again.

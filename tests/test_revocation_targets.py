@@ -92,7 +92,7 @@ def test_what_others_are_about_is_left_and_said(settled: Project, target: str) -
     stolen = serial(settled, "clients/gw-3/client.pem")
     revoke(settled, SINCE)
     (notice,) = left_out(settled, "--target", target)
-    assert f"left as it is, without client/gw-3 {stolen:040x}" in notice["message"]
+    assert f"left as it is, without client/gw-3 {stolen:x}" in notice["message"]
     assert notice["hint"] == "edgecerts apply --target ca/crl"
     result = settled.run("apply", "--target", target)
     assert (result.code, entries(settled)) == (0, {})

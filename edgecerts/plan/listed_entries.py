@@ -142,9 +142,11 @@ def check_entries(changed: ChangedEntries) -> tuple[Reason, ...]:
 
 
 def describe(serial_number: int, reason: RevocationReason, revocations: Revocations) -> str:
-    """An entry for people and programs: whose certificate it is, as far as that is known, its number, and why."""
+    """An entry for people and programs: whose certificate it is, as far as that is known, its number as `revoked` takes
+    it, and why.
+    """
     known = revocations.known.get(serial_number)
-    return f"{known.identity if known else 'unknown'} {serial_number:040x} {reason}"
+    return f"{known.identity if known else 'unknown'} {serial_number:x} {reason}"
 
 
 def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) -> RevokedEntry:

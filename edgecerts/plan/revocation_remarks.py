@@ -39,7 +39,7 @@ def remark_on_entries(
 ) -> Iterator[Remark]:
     """The notices."""
     if wanted.lost:
-        named = [f"{entry.serial_number:040x}" for entry in wanted.lost]
+        named = [f"{entry.serial_number:x}" for entry in wanted.lost]
         yield _notice(
             NoticeCode.REVOKED_NOT_IN_LOG,
             artifact,

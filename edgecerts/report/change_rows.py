@@ -187,11 +187,11 @@ def _compare(before: Value, after: Value) -> tuple[tuple[str, str], ...]:
 
 
 def _some(entries: Value) -> str:
-    """The first of what may be thousands."""
+    """The first of what may be thousands, with their whole serial numbers: those are looked up, and copied."""
     if not isinstance(entries, tuple):
         return _text(entries)
     rest = len(entries) - _MOST_REASONS
-    return _text(entries[:_MOST_REASONS]) + (f" and {rest:,} more" if rest > 0 else "")
+    return printable(", ".join(entries[:_MOST_REASONS])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _text(value: Value) -> str:
