@@ -163,6 +163,24 @@ def test_an_unspecified_reason_is_said_by_saying_none(settled: Project) -> None:
     assert entries(settled) == {first: None}
 
 
+def test_apply_says_whom_it_revoked(settled: Project) -> None:
+    stolen = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    words = " ".join(settled.run("apply").out.split())
+    assert f"1 entry revocations-changed: adds client/gw-1 {stolen:x} key-compromise" in words
+
+
+def test_a_first_list_says_whom_it_revokes(project: Project) -> None:
+    """Nobody had a list until the gateway was stolen."""
+    project.write(CLIENTS)
+    apply(project)
+    stolen = serial(project, "clients/gw-1/client.pem")
+    declare(project, "gw-2 gw-3", GONE, more="")
+    for command in ("plan", "apply"):
+        words = " ".join(project.run(command).out.split())
+        assert f"adds client/gw-1 {stolen:x} key-compromise" in words
+
+
 def test_an_unknown_serial_number_is_refused_and_the_others_are_not(settled: Project) -> None:
     first = serial(settled, "clients/gw-1/client.pem")
     declare(settled, "gw-2 gw-3", GONE + "- {serial: 4b28, reason: superseded}\n")
@@ -375,7 +393,8 @@ def test_what_could_not_be_replaced_is_not_revoked(project: Project, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(FileSystem, "exchange", fail)
-        assert project.run("apply", "--replace", "client/gw-2", "--replace", "client/gw-3").code == 1
+        result = project.run("apply", "--replace", "client/gw-2", "--replace", "client/gw-3")
+    assert (result.code, "but not client/gw-2: nothing took the place" in " ".join(result.out.split())) == (1, True)
     assert kept in {int(line["revokes"], 16) for line in log_lines(project) if "revokes" in line}
     assert serial(project, "clients/gw-2/client.pem") == kept
     assert set(entries(project)) == {old}

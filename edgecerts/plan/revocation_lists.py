@@ -112,12 +112,7 @@ def _plan_list(
     plan: IdentityPlan, given: _Given, wanted: WantedEntries, revocations: Revocations, options: PlanOptions
 ) -> None:
     artifact, issuer = given.artifact, given.issuer
-    reasons = _check_file(given) or (
-        *_check_url(given),
-        *check_entries(given.changed),
-        *_check_lifetime(given),
-        *_check_expiry(given),
-    )
+    reasons = _find_reasons(given)
     if options.replaces(artifact):
         reasons += (REPLACE,)
     _note_begin(plan, given)
@@ -146,8 +141,21 @@ LIST_BLOCKED = Obstacle(
 )
 
 
+def _find_reasons(given: _Given) -> tuple[Reason, ...]:
+    damage = _check_file(given)
+    if damage:
+        # Whom a list revokes is what is reviewed, also where there was none.
+        return (*damage, *check_entries(given.changed))
+    return (
+        *_check_url(given),
+        *check_entries(given.changed),
+        *_check_lifetime(given),
+        *_check_expiry(given),
+    )
+
+
 def _check_file(given: _Given) -> tuple[Reason, ...]:
-    """Whether there is a list of this authority at all: everything else is of no matter where there is none."""
+    """Whether there is a list of this authority at all: where there is none, only its entries are of matter."""
     found, issuer, lists = given.found, given.issuer, given.found.value or ()
     if found.state is State.ABSENT:
         return (MISSING,)
