@@ -350,6 +350,53 @@ def test_without_the_key_of_the_authority_the_plan_says_until_when_the_plant_run
     assert ends(settled) > settled.now + timedelta(days=80)
 
 
+def test_a_theft_without_the_key_says_first_who_gets_in(settled: Project) -> None:
+    apply(settled, "--replace", "client/gw-1")
+    (settled.output / "ca/ca.key").rename(settled.folder / "kept.key")
+    declare(settled, "gw-3", GONE)
+    (blocked,) = (remark for remark in plan(settled)["blocked"] if remark["address"] == "ca/crl")
+    assert blocked["message"].startswith("client/gw-1 still gets in with 2 certificates until the list is signed: ")
+    more = "- {name: client/gw-2, reason: superseded}\n- {serial: 4b28, reason: superseded, unknown: true}\n"
+    declare(settled, "gw-3", GONE + more)
+    message = plan(settled)["blocked"][0]["message"]
+    assert {"client/gw-1", "client/gw-2", "serial number 4b28"} == set(
+        message.partition(" still get in with 4 certificates")[0].split(", ")
+    )
+    # A list that has ended lets nobody in.
+    settled.now = ends(settled) + timedelta(minutes=1)
+    assert "still get" not in plan(settled)["blocked"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(days=2), "2 days"),
+        (timedelta(days=1, hours=23, minutes=59), "47 hours"),
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(hours=1, minutes=59), "119 minutes"),
+        (timedelta(minutes=57), "57 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(seconds=59), "less than a minute"),
+    ],
+)
+def test_what_is_left_is_said_in_its_own_unit(settled: Project, left: timedelta, words: str) -> None:
+    (settled.output / "ca/ca.key").rename(settled.folder / "kept.key")
+    settled.now = ends(settled) - left
+    assert f"2027-02-21 at 11:00 UTC on, in {words}" in plan(settled)["blocked"][0]["message"]
+
+
+def test_a_list_that_ends_today_says_when(settled: Project) -> None:
+    settled.now = ends(settled) - timedelta(minutes=57)
+    assert "The revocation list ends today at 11:00 UTC." in settled.run("status").out
+    settled.now = ends(settled) + timedelta(minutes=57)
+    assert "The revocation list ended today at 11:00 UTC." in settled.run("status").out
+
+
+def test_a_list_of_one_hour(project: Project) -> None:
+    declare(project, "gw-1", more="crl: {validity: 1h}\n")
+    assert "1 hour, 0 entries" in project.run("plan").out
+
+
 def test_an_identity_that_is_replaced_is_revoked_where_that_is_declared(project: Project) -> None:
     declare(project, "gw-2", more="defaults: {revoke_on_rekey: true}\n")
     apply(project)

@@ -100,11 +100,13 @@ class ChangedEntries:
     Attributes:
         added, removed: the entries, as `describe` names them.
         identities: those whose certificates get an entry, or lose it.
+        let_in: whose certificates get in until the list is signed, one for each that it does not have yet.
     """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     identities: frozenset[str] = frozenset()
+    let_in: tuple[str, ...] = ()
 
 
 def find_changed(found: RevocationListFacts | None, wanted: WantedEntries, revocations: Revocations) -> ChangedEntries:
@@ -131,6 +133,7 @@ def find_changed(found: RevocationListFacts | None, wanted: WantedEntries, revoc
             {place.identity for place in places if place}
             | {certificate.identity for certificate in known if certificate}
         ),
+        let_in=tuple(_owner(number, revocations) for number in sorted(added) if number not in there),
     )
 
 
@@ -147,6 +150,11 @@ def describe(serial_number: int, reason: RevocationReason, revocations: Revocati
     """
     known = revocations.known.get(serial_number)
     return f"{known.identity if known else 'unknown'} {serial_number:x} {reason}"
+
+
+def _owner(serial_number: int, revocations: Revocations) -> str:
+    known = revocations.known.get(serial_number)
+    return known.identity if known is not None else f"serial number {serial_number:x}"
 
 
 def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) -> RevokedEntry:

@@ -6,7 +6,7 @@ signed, and what does is told together with the day from which nobody gets in.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from edgecerts.desired.graph import RevocationListArtifact
 from edgecerts.manifest.model import Lifetime
@@ -34,8 +34,8 @@ from edgecerts.plan.model import (
     rfc3339,
 )
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.periods import plan_period
-from edgecerts.plan.revocation_remarks import refuse_entries, remark_on_entries
+from edgecerts.plan.periods import in_words, plan_period
+from edgecerts.plan.revocation_remarks import refuse_entries, remark_on_entries, tell_let_in
 from edgecerts.plan.revocations import Revocations
 
 _RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY, ReasonCode.NOT_YET_VALID})
@@ -237,10 +237,12 @@ def _find_obstacle(given: _Given) -> Obstacle | None:
 
 
 def _with_end(obstacle: Obstacle, given: _Given) -> Obstacle:
-    """An obstacle, with the day from which nobody gets in."""
-    return Obstacle(
-        code=obstacle.code, message=f"{obstacle.message}; {tell_end(given.facts, given.now)}", hint=obstacle.hint
-    )
+    """An obstacle, with who gets in meanwhile, which is what counts tonight, and the day from which nobody does."""
+    message = f"{obstacle.message}; {tell_end(given.facts, given.now)}"
+    has_ended = given.facts is not None and given.facts.next_update < given.now
+    if given.changed.let_in and not has_ended:
+        message = f"{tell_let_in(given.changed.let_in)}: {message}"
+    return Obstacle(code=obstacle.code, message=message, hint=obstacle.hint)
 
 
 def tell_end(facts: RevocationListFacts | None, now: datetime) -> str:
@@ -254,10 +256,9 @@ def tell_end(facts: RevocationListFacts | None, now: datetime) -> str:
             f"the list begins on {facts.this_update:%Y-%m-%d at %H:%M} UTC, and strict brokers refuse every client"
             " until then"
         )
-    left = (facts.next_update - now) // timedelta(days=1)
     return (
         f"strict brokers refuse every client from {facts.next_update:%Y-%m-%d at %H:%M} UTC on,"
-        f" in {left:,} day{'' if left == 1 else 's'}"
+        f" in {in_words(facts.next_update - now)}"
     )
 
 

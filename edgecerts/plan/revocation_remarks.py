@@ -84,6 +84,13 @@ def note_left_out(
     )
 
 
+def tell_let_in(let_in: Sequence[str]) -> str:
+    """Who gets in until a list is signed, in words; `let_in` has an item for each of their certificates."""
+    names = tuple(dict.fromkeys(let_in))
+    certificates = f" with {len(let_in):,} certificates" if len(let_in) > len(names) else ""
+    return f"{_some(names)} still get{'s' if len(names) == 1 else ''} in{certificates} until the list is signed"
+
+
 def _places(entries: Iterable[Revocation]) -> list[str]:
     """Each entry with its line, so that it is found in a list of thousands."""
     named = []

@@ -129,7 +129,7 @@ def _detail(change: Change) -> str:
         return f"{plural(len(change.records), 'line')} for what is here and not in it"
     if change.period is not None:
         days = round((change.period.not_after - change.period.not_before) / timedelta(days=1))
-        length = f"{days:,} days" if days > 1 else f"{round(change.period.lifetime / timedelta(hours=1))} hours"
+        length = f"{days:,} days" if days > 1 else plural(round(change.period.lifetime / timedelta(hours=1)), "hour")
         listed = f", {_entries(len(change.listing.entries))}" if change.listing is not None else ""
         return f"until {change.period.not_after:%Y-%m-%d}, {length}{listed}"
     return ""

@@ -91,6 +91,9 @@ def _end_of_list(status: Status) -> str:
     summary = next((row.summary for row in status.lists if row.summary is not None), None)
     if summary is None:
         return ""
+    verb = "ended" if summary.next_update < status.created_at else "ends"
+    if not summary.days_left:
+        return f" The revocation list {verb} today at {summary.next_update:%H:%M} UTC."
     if summary.days_left < 0:
         return f" The revocation list ended on {summary.next_update:%Y-%m-%d}."
     days = plural(summary.days_left, "day")
