@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -365,6 +366,29 @@ def test_a_theft_without_the_key_says_first_who_gets_in(settled: Project) -> Non
     # A list that has ended lets nobody in.
     settled.now = ends(settled) + timedelta(minutes=1)
     assert "still get" not in plan(settled)["blocked"][0]["message"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "nothing"])
+def test_what_lies_in_the_place_of_the_list_does_not_hide_what_brokers_have(settled: Project, kind: str) -> None:
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    place = settled.output / "ca/ca.crl.pem"
+    place.unlink()
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "link":
+        place.symlink_to(settled.output / "brokers/plant-a/crl.pem")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        (settled.output / "ca/ca.key").unlink()
+    declare(settled, "gw-3", GONE + "- {name: client/gw-2, reason: superseded}\n")
+    (blocked,) = (remark for remark in plan(settled)["blocked"] if remark["address"] == "ca/crl")
+    assert blocked["message"].startswith("client/gw-2 still gets in until the list is signed: ")
+    end = "brokers have copies, and by those strict brokers refuse every client from 2027-02-21 at 11:00 UTC on"
+    assert end in blocked["message"]
+    (settled.output / "brokers/plant-a/crl.pem").unlink()
+    assert "until there is a list" in plan(settled)["blocked"][0]["message"]
 
 
 @pytest.mark.parametrize(

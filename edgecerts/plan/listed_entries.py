@@ -116,6 +116,8 @@ def find_changed(found: RevocationListFacts | None, wanted: WantedEntries, revoc
         found: the list that is here, or None.
     """
     there = {entry.serial_number: entry.reason for entry in found.entries} if found is not None else {}
+    # What lies in the list's place may be anything; brokers have what the lists say that can be read.
+    refused = there if found is not None else revocations.listed
     replaced = {listed.entry.serial_number: listed.replaced_by for listed in wanted.entries}
     after = {
         listed.entry.serial_number: listed.entry.reason
@@ -133,7 +135,7 @@ def find_changed(found: RevocationListFacts | None, wanted: WantedEntries, revoc
             {place.identity for place in places if place}
             | {certificate.identity for certificate in known if certificate}
         ),
-        let_in=tuple(_owner(number, revocations) for number in sorted(added) if number not in there),
+        let_in=tuple(_owner(number, revocations) for number in sorted(added) if number not in refused),
     )
 
 

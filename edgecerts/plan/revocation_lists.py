@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from edgecerts.desired.graph import RevocationListArtifact
+from edgecerts.desired.graph import LIST_COPY, RevocationListArtifact
 from edgecerts.manifest.model import Lifetime
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.revocation_lists import RevocationListFacts
@@ -48,12 +48,14 @@ class _Given:
     Attributes:
         found: the file in its place.
         facts: the one list in it that this authority signed, or None.
-        changed: how the entries of that differ from those that it should have.
+        in_use: what brokers have: that list; else, of the copies, the one that ends first. None where nothing is known.
+        changed: how the entries of `facts` differ from those that the list should have.
     """
 
     artifact: RevocationListArtifact
     found: Observed[tuple[RevocationListFacts, ...]]
     facts: RevocationListFacts | None
+    in_use: RevocationListFacts | None
     changed: ChangedEntries
     issuer: IssuerView
     now: datetime
@@ -102,10 +104,24 @@ def plan_revocation_lists(
         found = inventory.revocation_lists[artifact.path]
         facts = found.value[0] if found.value and found.value[0].sha256 in revocations.own else None
         changed = find_changed(facts, wanted, revocations)
-        given = _Given(artifact=artifact, found=found, facts=facts, changed=changed, issuer=issuer, now=now)
+        in_use = facts or (_find_copy(inventory, revocations) if artifact.url is None else None)
+        given = _Given(
+            artifact=artifact, found=found, facts=facts, in_use=in_use, changed=changed, issuer=issuer, now=now
+        )
         _plan_list(plan, given, wanted, revocations, options)
         all_changed.append(changed)
     return all_changed[0]
+
+
+def _find_copy(inventory: Inventory, revocations: Revocations) -> RevocationListFacts | None:
+    """Of what the brokers' copies are good for, what ends first."""
+    copies = (
+        [facts for facts in found.value or () if facts.sha256 in revocations.own]
+        for path, found in inventory.revocation_lists.items()
+        if path.endswith(f"/{LIST_COPY}")
+    )
+    newest = (max(lists, key=lambda facts: facts.number or 0) for lists in copies if lists)
+    return min(newest, key=lambda facts: facts.next_update, default=None)
 
 
 def _plan_list(
@@ -238,8 +254,11 @@ def _find_obstacle(given: _Given) -> Obstacle | None:
 
 def _with_end(obstacle: Obstacle, given: _Given) -> Obstacle:
     """An obstacle, with who gets in meanwhile, which is what counts tonight, and the day from which nobody does."""
-    message = f"{obstacle.message}; {tell_end(given.facts, given.now)}"
-    has_ended = given.facts is not None and given.facts.next_update < given.now
+    end = tell_end(given.in_use, given.now)
+    if given.facts is None and given.in_use is not None:
+        end = f"brokers have copies, and by those {end}"
+    message = f"{obstacle.message}; {end}"
+    has_ended = given.in_use is not None and given.in_use.next_update < given.now
     if given.changed.let_in and not has_ended:
         message = f"{tell_let_in(given.changed.let_in)}: {message}"
     return Obstacle(code=obstacle.code, message=message, hint=obstacle.hint)
