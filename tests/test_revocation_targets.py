@@ -119,3 +119,15 @@ def test_a_list_that_is_due_concerns_nobody(settled: Project) -> None:
     assert left_out(settled, "--target", "client/gw-1") == []
     assert settled.run("apply", "--target", "client/gw-1").code == 0
     assert own_list(settled) == before
+
+
+@pytest.mark.parametrize("address", ["client/gw-3", "client/gw-3/certificate"])
+@pytest.mark.parametrize("flag", ["--target", "--replace"])
+def test_who_is_revoked_and_left_is_said_to_be(settled: Project, flag: str, address: str) -> None:
+    settled.write(CLIENTS.replace("  gw-3:\n", ""))
+    revoke(settled, GONE)
+    result = settled.run("apply", flag, address)
+    assert result.code == 64
+    assert f"{flag}: {address} is revoked, and not in the manifest any more" in result.err
+    assert "--target ca/crl" in result.err
+    assert "did you mean" in settled.run("apply", flag, "client/gw-4").err
