@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.cli.console import Console
 from tests.conftest import NOW, SMALL, Project
 from tests.revocation_lists import HEAD, ends, entries, lists_in, number, own_list, serial
 
@@ -735,3 +736,32 @@ def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project
     (folder / "client.key").chmod(0o600)
     declare(settled, "gw-2 gw-3 gw-9", GONE)
     assert codes(plan(settled)["blocked"]) == ["key-revoked"]
+
+
+def test_what_ends_first_stands_first_on_a_line_of_its_own(settled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "width", 40)
+
+    def head() -> list[str]:
+        return settled.run("status").out.splitlines()[:3]
+
+    # The first line is never broken, for programs that show no other.
+    assert head() == [
+        "The revocation list ends on 2027-02-21, in 90 days.",
+        "Next to end: broker/plant-a and 3 more",
+        "on 2029-02-25, in 825 days.",
+    ]
+    declare(settled, "gw-1 gw-2 gw-3 gw-4", more="crl:\ndefaults: {validity: 30d}\n")
+    apply(settled)
+    assert head() == [
+        "Next to end: broker/plant-a and 4 more on 2026-12-23, in 30 days.",
+        "The revocation list ends on 2027-02-21,",
+        "in 90 days.",
+    ]
+
+
+def test_what_is_said_about_revocation_stands_before_standing_notices(settled: Project) -> None:
+    declare(settled, "gw-2 gw-3", GONE + "- {name: client/gw-0412, reason: superseded}\n")
+    assert codes(plan(settled)["notices"])[0] == "revokes-nothing"
+    assert len(plan(settled)["notices"]) > 1
+    settled.write(CLIENTS)
+    assert codes(plan(settled)["notices"])[0] == "crl-unmanaged"
