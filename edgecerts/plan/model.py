@@ -264,6 +264,20 @@ class NoticeCode(enum.StrEnum):
     REVOKES_AUTHORITY = "revokes-authority"
 
 
+ABOUT_REVOCATION = frozenset(
+    {
+        NoticeCode.CRL_ENDS,
+        NoticeCode.CRL_UNMANAGED,
+        NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.CRL_LEFT_OUT,
+        NoticeCode.REVOKED_NOT_IN_LOG,
+        NoticeCode.REVOKES_NOTHING,
+        NoticeCode.REVOKES_AUTHORITY,
+    }
+)
+"""Notices that stand before all others: whoever revokes somebody reads no further than has to be."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remark:
     """Something about an address: a hazard, a blocked change or a notice, by its code.

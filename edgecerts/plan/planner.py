@@ -18,7 +18,7 @@ from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.list_copies import find_source, plan_list_copy
 from edgecerts.plan.listed_entries import ChangedEntries, find_refused
 from edgecerts.plan.log_checks import check_log
-from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
+from edgecerts.plan.model import ABOUT_REVOCATION, Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.recording import plan_records
@@ -86,7 +86,7 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=notices,
+        notices=tuple(sorted(notices, key=lambda notice: notice.code not in ABOUT_REVOCATION)),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=(*unmanaged_lists(graph, inventory), *unmanaged),
         waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
