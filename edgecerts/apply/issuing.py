@@ -9,6 +9,7 @@ from cryptography import x509
 from edgecerts import __version__
 from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.apply.key_ring import KeyRing
+from edgecerts.apply.staging import Issued
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
     Address,
@@ -21,18 +22,30 @@ from edgecerts.desired.graph import (
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError, InvalidRequestError
 from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
-from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
-from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
+from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate, remember_signature
+from edgecerts.pki.certificates import (
+    NOT_RANDOM,
+    Issuer,
+    PublicKey,
+    encode_certificates,
+    issue_certificate,
+    usable_public_key,
+)
 from edgecerts.pki.private_keys import PrivateKey, encode_new_key, spki_sha256
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """A file's content, and lines of the log: that of a certificate, or those that the log lacks."""
+    """A file's content, and lines of the log: that of a certificate, or those that the log lacks.
+
+    Attributes:
+        issued: the certificate, where it is one.
+    """
 
     content: bytes = field(default=b"", repr=False)
     log_lines: bytes = b""
+    issued: Issued | None = None
 
 
 @dataclass(kw_only=True)
@@ -79,6 +92,20 @@ class Workshop:
         assert isinstance(artifact, TrustArtifact)  # noqa: S101 (what is left over is removed, and never made)
         return Made(content=self._make_trust(artifact))
 
+    def take_note(self, issued: Issued) -> None:
+        """Remembers a certificate that this run signed, here or in another process.
+
+        Raises:
+            InvalidCertificateError: its serial number is another's.
+        """
+        if issued.serial in self._serials:
+            raise InvalidCertificateError(
+                "two new certificates have the same serial number, so the random number generator is not random",
+                hint=NOT_RANDOM,
+            )
+        self._serials.add(issued.serial)
+        remember_signature(issued.sha256, issued.issuer_key)
+
     def _make_text(self, artifact: TextArtifact) -> bytes:
         found = self.inventory.texts[artifact.path]
         return merge_section(found.value or "", artifact.content).encode("utf-8")
@@ -116,7 +143,6 @@ class Workshop:
             ),
             used_serials=self._serials,
         )
-        self._serials.add(certificate.serial_number)
         facts = describe_certificate(certificate)
         entry = self._log_entry(
             facts,
@@ -131,7 +157,11 @@ class Workshop:
         else:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
-        return Made(content=encode_certificates(certificate), log_lines=format_log_entry(entry).encode("utf-8"))
+        return Made(
+            content=encode_certificates(certificate),
+            log_lines=format_log_entry(entry).encode("utf-8"),
+            issued=Issued(serial=certificate.serial_number, sha256=entry.sha256, issuer_key=entry.issuer_key),
+        )
 
     def _digest_of(self, issuer: Address, key: PrivateKey) -> str:
         known = self._issuer_keys.get(issuer)

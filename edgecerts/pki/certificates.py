@@ -23,6 +23,9 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519Public
 
 _MOST_DRAWS = 10
 
+NOT_RANDOM = "look at this machine's random number generator before anything is signed or any key is made on it"
+"""The hint where serial numbers repeat themselves."""
+
 USAGE_OIDS = {Usage.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Usage.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
 
 
@@ -136,7 +139,7 @@ def draw_serial(used: Container[int]) -> int:
             return number
     raise InvalidCertificateError(
         f"the random number generator gave {_MOST_DRAWS} serial numbers that are in use, so it is not random",
-        hint="look at this machine's random number generator before anything is signed or any key is made on it",
+        hint=NOT_RANDOM,
     )
 
 
