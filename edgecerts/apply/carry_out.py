@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from edgecerts.apply.batch import Batch, Failed, Result
 from edgecerts.apply.crew import Crew, Task, other_cores
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.apply.in_place import narrow_permissions, prune
@@ -110,44 +111,6 @@ def _is_encrypted(change: Change) -> bool:
     return isinstance(change.artifact, PrivateKeyArtifact) and change.action is Action.UPDATE
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Failed:
-    """A unit that was not staged.
-
-    Attributes:
-        change: which of its changes failed, so that the others were not made; None where all did.
-    """
-
-    message: str
-    hint: str | None
-    change: int | None = None
-
-    @classmethod
-    def lost(cls, error: StorageError) -> "_Failed":
-        return cls(message=error.message, hint=error.hint)
-
-
-_Result = Staged | _Failed | None
-
-
-@dataclass(kw_only=True)
-class _Batch:
-    """A group on its way.
-
-    Attributes:
-        is_shared: other processes may work on it.
-        is_handed_out: they have begun, while the group before it was published.
-        staged: what is ready, by the number of its unit.
-    """
-
-    transaction: Transaction
-    tasks: Sequence[Task]
-    is_shared: bool
-    is_handed_out: bool = False
-    is_committing: bool = False
-    staged: dict[int, Staged] = field(default_factory=dict)
-
-
 @dataclass(kw_only=True)
 class Worker:
     """Carries out a plan.
@@ -181,8 +144,8 @@ class Worker:
         self._units = [unit for group in groups for unit in group]
         self._total = len(plan.pending)
         self._mates = self._count_mates()
-        ahead: _Batch | None = None
-        with Crew(self._work, _Failed.lost) as crew:
+        ahead: Batch | None = None
+        with Crew(self._work, Failed.lost) as crew:
             try:
                 for number, group in enumerate(groups):
                     with self.folder.holding():
@@ -226,7 +189,7 @@ class Worker:
             for change in unit.changes
         )
 
-    def _open(self, group: Sequence[Unit]) -> "_Batch":
+    def _open(self, group: Sequence[Unit]) -> Batch:
         """Begins a group, without those that cannot be begun."""
         now = self.workshop.now
         transaction = Transaction(
@@ -241,9 +204,9 @@ class Worker:
             else:
                 tasks.append(Task(number, transaction.reserve(), transaction.syncs_each))
         self._opened += len(group)
-        return _Batch(transaction=transaction, tasks=tasks, is_shared=self._is_shared(group))
+        return Batch(transaction=transaction, tasks=tasks, is_shared=self._is_shared(group))
 
-    def _hand_out(self, batch: "_Batch", crew: "Crew[_Result]", *, share: float = 0) -> None:
+    def _hand_out(self, batch: Batch, crew: Crew[Result], *, share: float = 0) -> None:
         if batch.is_shared and batch.tasks:
             # The others begin with what is known now.
             self.guard.ask()
@@ -252,7 +215,7 @@ class Worker:
         batch.is_handed_out = True
         crew.hand_out(batch.tasks, share=share)
 
-    def _stage(self, batch: "_Batch", crew: "Crew[_Result]") -> None:
+    def _stage(self, batch: Batch, crew: Crew[Result]) -> None:
         """Makes and stages what a group consists of, in the order of the plan."""
         if self.stopped is not None:
             crew.close()
@@ -270,7 +233,7 @@ class Worker:
         for number in sorted(batch.staged):
             batch.transaction.add(batch.staged[number])
 
-    def _work(self, task: Task) -> "_Result":
+    def _work(self, task: Task) -> Result:
         """Makes and stages one unit, here or in another process."""
         unit = self._units[task.number]
         place = task.path.rpartition("/")[0]
@@ -280,9 +243,9 @@ class Worker:
         try:
             return self._begin(unit, task)
         except ChangeFailedError as error:
-            return _Failed(change=unit.changes.index(error.change), message=error.error.message, hint=error.error.hint)
+            return Failed(change=unit.changes.index(error.change), message=error.error.message, hint=error.error.hint)
         except EdgecertsError as error:
-            return _Failed(message=error.message, hint=error.hint)
+            return Failed(message=error.message, hint=error.hint)
 
     def _begin(self, unit: Unit, task: Task) -> Staged | None:
         """Does what needs no commit, and stages the rest, if there is any."""
@@ -308,7 +271,7 @@ class Worker:
         draft = self._draft(f"{task.number}:{unit.identity}", made)
         return stage_draft(self.folder, draft, task.path, syncs_each=task.syncs_each)
 
-    def _take(self, unit: Unit, task: Task, result: "_Result", batch: "_Batch") -> None:
+    def _take(self, unit: Unit, task: Task, result: Result, batch: Batch) -> None:
         """What became of a unit before the commit."""
         if isinstance(result, Staged):
             batch.staged[task.number] = result
@@ -320,7 +283,7 @@ class Worker:
                     self.folder.drop(task.path)
                     self._discard_keys(unit)
                     self._fail(unit, unit.changes, error)
-        elif isinstance(result, _Failed):
+        elif isinstance(result, Failed):
             self._discard_keys(unit)
             failed = unit.changes if result.change is None else (unit.changes[result.change],)
             self._fail(unit, failed, StorageError(result.message, hint=result.hint))
@@ -329,18 +292,18 @@ class Worker:
         else:
             self._finish(unit)
 
-    def _commit(self, batch: "_Batch") -> None:
+    def _commit(self, batch: Batch) -> None:
         with interrupts_held():
             batch.is_committing = True
             batch.transaction.commit()
 
-    def _leave(self, batch: "_Batch") -> None:
+    def _leave(self, batch: Batch) -> None:
         batch.transaction.discard()
         if not batch.is_committing:
             for task in batch.tasks:
                 self._discard_keys(self._units[task.number])
 
-    def _conclude(self, batch: "_Batch") -> None:
+    def _conclude(self, batch: Batch) -> None:
         """What became of a group."""
         transaction = batch.transaction
         for number, staged in batch.staged.items():

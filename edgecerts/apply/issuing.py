@@ -69,6 +69,7 @@ class Workshop:
     maker: KeyMaker = field(default_factory=KeyMaker)
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
     _issuer_keys: dict[Address, tuple[PrivateKey, str]] = field(default_factory=dict, repr=False)
+    _trusts: dict[tuple[Address, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
     _serials: set[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -129,12 +130,12 @@ class Workshop:
         assert issuance is not None  # noqa: S101 (the planner says how every certificate is issued)
         issuer_key = self._private_key(Address(identity=artifact.issuer.identity, part="private-key"))
         lineage = issuance.lineage
+        spec = artifact.spec
+        if lineage is not None:
+            key_id = bytes.fromhex(lineage.key_id) if lineage.key_id else None
+            spec = replace(spec, name=lineage.name, subject_key_id=key_id)
         certificate = issue_certificate(
-            replace(
-                artifact.spec,
-                name=lineage.name if lineage else None,
-                subject_key_id=bytes.fromhex(lineage.key_id) if lineage and lineage.key_id else None,
-            ),
+            spec,
             issuance.period,
             public_key=self._public_key(artifact, issuance.key),
             issuer=Issuer(
@@ -154,6 +155,7 @@ class Workshop:
         )
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
+            self._trusts.clear()
         else:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
@@ -170,6 +172,13 @@ class Workshop:
         return known[1]
 
     def _make_trust(self, artifact: TrustArtifact) -> bytes:
+        """Nearly every identity has the same."""
+        known = artifact.issuer, tuple(entry.ca for entry in artifact.also_trust)
+        if known not in self._trusts:
+            self._trusts[known] = self._encode_trust(artifact)
+        return self._trusts[known]
+
+    def _encode_trust(self, artifact: TrustArtifact) -> bytes:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)
         trusted = [self.certificates[str(artifact.issuer)]]
         for facts in (facts for certificates in others for facts in certificates):

@@ -6,6 +6,7 @@ that were replaced or lost.
 
 import functools
 import json
+import operator
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -59,7 +60,7 @@ class LogEntry:
 
 def format_log_entry(entry: LogEntry) -> str:
     """The entry as one line with its line end."""
-    return json.dumps({name: getattr(entry, name) for name in _FIELDS}, separators=(", ", ": ")) + "\n"
+    return json.dumps({name: getattr(entry, name) for name in _FIELDS}) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +128,8 @@ def parse_log_line(line: str) -> LogEntry | None:
 
 def _is_well_formed(entry: LogEntry) -> bool:
     """Whether every field is of its type and every time is one in UTC; raises ValueError or OverflowError else."""
-    texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
-    if not all(isinstance(value, str) and len(value) <= _LONGEST_FIELD for value in (*texts, *entry.reasons)):
+    texts = (*_TEXTS(entry), *entry.reasons)
+    if set(map(type, texts)) != {str} or max(map(len, texts)) > _LONGEST_FIELD:
         return False
     if not _SERIAL.fullmatch(entry.serial):
         return False
@@ -159,5 +160,6 @@ _COMMON = ("issuer_key", "not_before", "not_after", "action", "issued_at", "issu
 _LONGEST_SHARED = 200
 
 _FIELDS = tuple(field.name for field in fields(LogEntry))
+_TEXTS = operator.attrgetter(*(name for name in _FIELDS if name != "reasons"))
 _CONFLICT_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 """What git writes between the lines of two branches (git-merge, "How conflicts are presented")."""
