@@ -82,6 +82,7 @@ class Crew(Generic[Result]):
         self._lost = lost
         self._waiting: deque[Task] = deque()
         self._mates: list[_Mate] = []
+        self._has_grown = False
 
     def __enter__(self) -> Self:
         return self
@@ -98,9 +99,15 @@ class Crew(Generic[Result]):
             self._dismiss(mate)
 
     def grow(self, processes: int) -> None:
-        """Begins as many other processes. They know what this one knows at this moment."""
+        """Begins as many other processes, once. They know what this one knows at this moment.
+
+        What is gone is not begun again: probably there is no room for it.
+        """
+        if self._has_grown:
+            return
+        self._has_grown = True
         with interrupts_held():
-            for _ in range(processes - len(self._mates)):
+            for _ in range(processes):
                 # Without another process it takes longer, and nothing else.
                 with contextlib.suppress(OSError):
                     self._mates.append(self._fork())
