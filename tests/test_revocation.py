@@ -635,3 +635,29 @@ def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project
     (folder / "client.key").chmod(0o600)
     declare(settled, "gw-2 gw-3 gw-9", GONE)
     assert codes(plan(settled)["blocked"]) == ["key-revoked"]
+
+
+def test_without_a_list_in_the_manifest_nobody_is_let_in_unseen(project: Project) -> None:
+    """The last entry went, and with it what asked for a list: the one that is here still says who is locked out."""
+    declare(project, "gw-1 gw-2", more="")
+    apply(project)
+    stolen = (project.output / "clients/gw-1/client.key").read_bytes()
+    declare(project, "gw-2", GONE, more="")
+    apply(project)
+    declare(project, "gw-1 gw-2", more="")
+    (hazard,) = plan(project)["hazards"]
+    assert (hazard["code"], hazard["address"]) == ("unrevoked", "ca")
+    assert "client/gw-1" in hazard["message"]
+    assert project.run("plan", "--detailed-exitcode").code == 4
+    assert "unrevoked" in codes(status(project)["folder"])
+    # Everything else goes on; and the thief's key is not the device's any more.
+    apply(project, code=4)
+    assert (project.output / "clients/gw-1/client.key").read_bytes() != stolen
+    apply(project, "--allow", "unrevoked")
+    # Where the certificate has ended there is nobody to let in.
+    project.now += timedelta(days=826)
+    assert plan(project)["hazards"] == []
+    project.now = NOW
+    for path in ("ca/ca.crl.pem", "brokers/plant-a/crl.pem"):
+        (project.output / path).unlink()
+    apply(project)

@@ -96,7 +96,7 @@ NOTHING_REVOKED = Revocations()
 
 
 def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> Revocations:
-    """Everything that is revoked. Where the manifest asks for no list, nothing is.
+    """Everything that is revoked. Where the manifest asks for no list, and none is here, nothing is.
 
     Args:
         graph: what is declared.
@@ -104,7 +104,8 @@ def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> 
         issuer: the authority as it will be; what another one issued is that one's business.
     """
     lists = graph.authorities[0].revocation_lists
-    if not lists or not issuer.judged:
+    own = find_own_lists(inventory, issuer) if issuer.judged else frozenset()
+    if not issuer.judged or not (lists or own):
         return NOTHING_REVOKED
     known = tuple(_known_certificates(graph, inventory, issuer))
     by_serial: dict[int, KnownCertificate] = {}
@@ -112,10 +113,9 @@ def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> 
         other = by_serial.get(certificate.serial_number)
         if other is None or certificate.not_after > other.not_after:
             by_serial[certificate.serial_number] = certificate
-    own = find_own_lists(inventory, issuer)
     previous, number = find_previous(inventory, own)
     found = Revocations(known=by_serial, previous=previous, own=own, number=number)
-    return _judge(lists[0].revocations, known, found, inventory, issuer)
+    return _judge(lists[0].revocations if lists else (), known, found, inventory, issuer)
 
 
 def find_own_lists(inventory: Inventory, issuer: IssuerView) -> frozenset[str]:
