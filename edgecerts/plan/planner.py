@@ -27,7 +27,12 @@ from edgecerts.plan.revocations import Revocations, find_revocations
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.targets import is_targeted
 from edgecerts.plan.trust import plan_trust
-from edgecerts.plan.unmanaged_lists import note_lists_of_others, note_unmanaged_lists, unmanaged_lists
+from edgecerts.plan.unmanaged_lists import (
+    note_lists_of_others,
+    note_unmanaged_lists,
+    refuse_to_forget,
+    unmanaged_lists,
+)
 
 _EARLY_WARNING = timedelta(days=365)
 DEFAULTS = PlanOptions()
@@ -64,6 +69,7 @@ def make_plan(
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     planned = addresses | {change.address.identity for change in changes}
     hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
+    hazards += tuple(refuse_to_forget(graph, revocations, now))
     written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
     files, blocked_files = _plan_folder_files(graph, inventory, written)
     log = plan_records(graph, inventory, issuer=issuer, now=now)
