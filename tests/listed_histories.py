@@ -111,8 +111,15 @@ def authority_of(world: World) -> x509.Certificate | None:
     return first_certificate(histories.content_of(world, "ca/ca.pem"))
 
 
+def copies_here(world: World, authority: x509.Certificate) -> list[x509.CertificateRevocationList]:
+    """The authority's lists that brokers have, as far as the manifest has those brokers."""
+    copies = (one.list_copy for one in world.graph.end_entities if one.list_copy is not None)
+    lists = (crl for copy in copies for crl in read_lists(histories.content_of(world, copy.path)))
+    return [crl for crl in lists if is_signed(crl, authority)]
+
+
 def lists_here(world: World, authority: x509.Certificate) -> list[x509.CertificateRevocationList]:
-    """The authority's lists that count: its own, and brokers' copies that are newer."""
+    """The authority's own list; of several in one file the newest last."""
     own = [crl for crl in read_lists(histories.content_of(world, LIST)) if is_signed(crl, authority)]
     return sorted(own, key=number_of)
 
@@ -160,6 +167,7 @@ def check_listing(world: Listing, options: PlanOptions) -> Plan:
     look_around(world)
     authority = authority_of(world)
     before = lists_here(world, authority) if authority else []
+    copies = copies_here(world, authority) if authority else []
     content = histories.content_of(world, LIST)
     plan = check_apply(world, options)
     look_around(world)
@@ -174,7 +182,9 @@ def check_listing(world: Listing, options: PlanOptions) -> Plan:
     if "ca/crl" in held or "ca/certificate" in held or present is None or histories.has_odd_files(world):
         return plan
     # With another name it is another issuer, whose numbers begin anew, and nothing that it issued before is trusted.
-    check_list(world, present, before if authority and is_same(authority, present) else [], options)
+    if authority is None or not is_same(authority, present):
+        before, copies = [], []
+    check_list(world, present, before, copies, options)
     check_connections(world, present, plan, held)
     return plan
 
@@ -192,6 +202,7 @@ def check_list(
     world: Listing,
     authority: x509.Certificate,
     before: Sequence[x509.CertificateRevocationList],
+    copies: Sequence[x509.CertificateRevocationList],
     options: PlanOptions,
 ) -> None:
     """One whole list in time, with all that it must have, and nothing without a cause."""
@@ -205,13 +216,13 @@ def check_list(
     promise(wanted.keys() <= entries.keys(), f"revoked, and not in the list: {set(wanted) - set(entries)}")
     for serial, reasons in wanted.items():
         promise(normal(entries[serial]) in {normal(reason) for reason in reasons}, f"{serial:x} has its reason")
-    if not before:
-        return
-    unchanged = found[0].fingerprint(hashes.SHA256()) == before[-1].fingerprint(hashes.SHA256())
-    promise(unchanged or all(number_of(crl) > number_of(one) for one in before), "the number grows with each new list")
+    if before:
+        unchanged = found[0].fingerprint(hashes.SHA256()) == before[-1].fingerprint(hashes.SHA256())
+        grows = all(number_of(crl) > number_of(one) for one in before)
+        promise(unchanged or grows, "the number grows with each new list")
     ended = {seen.certificate.serial_number for seen in world.seen.values() if not_after(seen) < world.now}
     allowed = HazardCode.UNREVOKED in options.allow
-    for serial in reasons_of(before[-1]):
+    for serial in {serial for one in (*before, *copies) for serial in reasons_of(one)}:
         known = any(seen.certificate.serial_number == serial for seen in world.seen.values())
         if serial not in ended and not (allowed and known):
             promise(serial in entries, f"the entry {serial:x} was dropped")

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from edgecerts.apply import publication, recovery, run, transaction
+from edgecerts.apply import publication, recovery, run, staging, transaction
 from edgecerts.apply.file_system import FileSystem, Sync
 from edgecerts.apply.log_file import append_lines
 from edgecerts.apply.output_folder import OutputFolder
@@ -127,7 +127,7 @@ MUTATIONS = [
         lambda: [(publication, "_bring_over", lambda *arguments: (False, []))],
         "somebody's own, is lost",
     ),
-    Mutation("files are open at first", FIRST, lambda: [(transaction, "PRIVATE_KEY_MODE", 0o644)], "to others"),
+    Mutation("files are open at first", FIRST, lambda: [(staging, "PRIVATE_KEY_MODE", 0o644)], "to others"),
 ]
 
 

@@ -328,7 +328,8 @@ def test_a_history_opens_no_file_of_another_identity(settled: Project, monkeypat
     monkeypatch.setattr(os, "open", watched)
     before = settled.files()
     assert settled.run("status", "--history", BROKER).code == 0
-    assert {name for name in opened if name.endswith((".pem", ".key", ".jsonl"))} == {"server.pem", "2026.jsonl"}
+    files = {name for name in opened if name.endswith((".pem", ".key", ".jsonl"))}
+    assert files == {"server.pem", "ca.crl.pem", "2026.jsonl"}
     assert "clients" not in opened
     assert settled.files() == before
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecerts.apply import carry_out, key_maker, transaction
+from edgecerts.apply import groups as grouping
+from edgecerts.apply import key_maker, transaction
 from edgecerts.apply.file_system import FileSystem, Sync, _tells_errors
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.key_maker import KeyMaker
@@ -43,7 +44,7 @@ def fleet(size: int) -> str:
 
 
 def test_a_fleet_costs_a_few_syncs_for_each_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carry_out, "_GROUP", 50)
+    monkeypatch.setattr(grouping, "_GROUP", 50)
     system = Counting()
     report = apply(tmp_path, fleet(200), system)
     assert report.exit_code == 0

@@ -36,7 +36,7 @@ _PROCESS_MODULES = frozenset({"subprocess", "multiprocessing", "pty"})
 _PROCESS_CALLS = ("os.system", "os.popen", "os.fork", "os.exec", "os.spawn", "os.posix_spawn")
 
 FILE_WRITERS = ("apply/", "cli/init.py")
-PROCESS_STARTERS = ("apply/secrets.py", "observed/repository.py")
+PROCESS_STARTERS = ("apply/crew.py", "apply/secrets.py", "observed/repository.py")
 SPEAKERS = ("cli/console.py",)
 CLOCKS = ("cli/clock.py",)
 VERSION_SPEAKER = "cli/app.py"

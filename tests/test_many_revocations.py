@@ -15,7 +15,7 @@ from edgecerts.observed.issuance_log import format_log_entry, parse_log_line
 from tests.conftest import COUNTED, Project
 from tests.revocation_lists import HEAD, entries
 
-MANY = 3_000
+MANY = 10_000
 
 
 def count_calls(action: Callable[[], object]) -> int:

@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from edgecerts.apply import carry_out, issuing, transaction
+from edgecerts.apply import carry_out, issuing, staging
 from edgecerts.apply.file_system import FileSystem, Sync
 from edgecerts.apply.interrupts import interrupts_held
+from edgecerts.apply.output_folder import OutputFolder
 from edgecerts.desired.graph import PRIVATE_KEY_MODE
 from edgecerts.errors import StorageError
 from edgecerts.pki import certificates
@@ -436,14 +437,13 @@ def test_a_key_without_a_certificate_is_removed_again(
 ) -> None:
     """A certificate cannot be staged, or another file of the same client: nobody has seen a certificate for the key."""
     project.write(PLAIN)
-    stage = transaction.Transaction.stage
 
-    def fail(self: transaction.Transaction, draft: transaction.Draft) -> None:
+    def fail(folder: OutputFolder, draft: staging.Draft, path: str, *, syncs_each: bool) -> staging.Staged:
         if "gateway" in draft.folder:
             raise StorageError(f"{draft.folder} cannot be written: No space left on device")
-        stage(self, draft)
+        return staging.stage_draft(folder, draft, path, syncs_each=syncs_each)
 
-    monkeypatch.setattr(transaction.Transaction, "stage", fail)
+    monkeypatch.setattr(carry_out, "stage_draft", fail)
     result = project.run("apply", "--new-keys-to", str(keys))
     assert result.code == 1
     assert sorted(path.parent.name for path in keys.rglob("*.key")) == ["meter", "plant-a"]

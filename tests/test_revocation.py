@@ -566,6 +566,46 @@ def test_two_branches_that_were_merged_lose_nobody(settled: Project) -> None:
     assert number(project) == int(NOW.timestamp()) + 121
 
 
+@pytest.mark.parametrize("is_newer_kept", [True, False])
+def test_a_merge_of_one_side_s_list_and_the_other_s_copy_loses_nobody(settled: Project, is_newer_kept: bool) -> None:
+    """The entry of one side is in the older copy alone, and its line of `revoked` is gone: it stays, and is told."""
+    project = settled
+    base = project.files()
+    entry = {name: GONE.replace("gw-1", name) for name in ("gw-1", "gw-2")}
+    serials = {name: serial(project, f"clients/{name}/client.pem") for name in entry}
+    sides = {}
+    for minute, (name, clients) in enumerate((("gw-1", "gw-2 gw-3"), ("gw-2", "gw-1 gw-3")), start=1):
+        project.now = NOW + timedelta(minutes=minute)
+        restore(project, base)
+        declare(project, clients, entry[name])
+        apply(project)
+        sides[name] = {path: content for path, (content, _, _) in project.files().items()}
+    list_of, copy_of = ("gw-2", "gw-1") if is_newer_kept else ("gw-1", "gw-2")
+    (project.output / "ca/ca.crl.pem").write_bytes(sides[list_of]["ca/ca.crl.pem"])
+    (project.output / "brokers/plant-a/crl.pem").write_bytes(sides[copy_of]["brokers/plant-a/crl.pem"])
+    declare(project, "gw-3", entry[list_of])
+    project.now = NOW + timedelta(days=1)
+    (hazard,) = plan(project)["hazards"]
+    assert (hazard["code"], f"{serials[copy_of]:x}" in hazard["message"]) == ("unrevoked", True)
+    apply(project, code=4)
+    assert set(entries(project)) == set(serials.values())
+    apply(project, code=4)
+    # Where it is agreed to, all copies are new, and none brings the entry back.
+    apply(project, "--allow", "unrevoked")
+    apply(project)
+    assert set(entries(project)) == {serials[list_of]}
+
+
+def test_a_published_list_that_nobody_asks_for_any_more_brings_nobody_back(settled: Project) -> None:
+    url = f"crl: {{url: {URL}}}\n"
+    declare(settled, "gw-2 gw-3", GONE, more=url)
+    apply(settled)
+    declare(settled, "gw-2 gw-3")
+    apply(settled, "--allow", "unrevoked")
+    apply(settled)
+    assert entries(settled) == {}
+
+
 def restore(project: Project, files: dict[str, tuple[bytes, int, int]]) -> None:
     for path in project.output.rglob("*"):
         if path.is_file() and path.relative_to(project.output).as_posix() not in files:
@@ -765,3 +805,29 @@ def test_what_is_said_about_revocation_stands_before_standing_notices(settled: P
     assert len(plan(settled)["notices"]) > 1
     settled.write(CLIENTS)
     assert codes(plan(settled)["notices"])[0] == "crl-unmanaged"
+
+
+def test_without_a_list_in_the_manifest_nobody_is_let_in_unseen(project: Project) -> None:
+    """The last entry went, and with it what asked for a list: the one that is here still says who is locked out."""
+    declare(project, "gw-1 gw-2", more="")
+    apply(project)
+    stolen = (project.output / "clients/gw-1/client.key").read_bytes()
+    declare(project, "gw-2", GONE, more="")
+    apply(project)
+    declare(project, "gw-1 gw-2", more="")
+    (hazard,) = plan(project)["hazards"]
+    assert (hazard["code"], hazard["address"]) == ("unrevoked", "ca")
+    assert "client/gw-1" in hazard["message"]
+    assert project.run("plan", "--detailed-exitcode").code == 4
+    assert "unrevoked" in codes(status(project)["folder"])
+    # Everything else goes on; and the thief's key is not the device's any more.
+    apply(project, code=4)
+    assert (project.output / "clients/gw-1/client.key").read_bytes() != stolen
+    apply(project, "--allow", "unrevoked")
+    # Where the certificate has ended there is nobody to let in.
+    project.now += timedelta(days=826)
+    assert plan(project)["hazards"] == []
+    project.now = NOW
+    for path in ("ca/ca.crl.pem", "brokers/plant-a/crl.pem"):
+        (project.output / path).unlink()
+    apply(project)

@@ -8,6 +8,7 @@ from datetime import datetime
 from edgecerts.adoption.authorities import FoundAuthority, choose_authority, find_lineages, find_rivals
 from edgecerts.adoption.authority_findings import find_authority_faults
 from edgecerts.adoption.certificate_findings import Judged, find_certificate_faults
+from edgecerts.adoption.declared_revocations import DeclaredRevocations, declare_revocations, find_obstacle
 from edgecerts.adoption.declaring import (
     EARLY_RENEWAL,
     declare_authority,
@@ -22,9 +23,9 @@ from edgecerts.adoption.findings import Finding, FindingCode, Outcome
 from edgecerts.adoption.key_findings import CA, find_keeping_faults, find_key_faults, name_some
 from edgecerts.adoption.leftovers import leave_out_rest, with_their_keys
 from edgecerts.adoption.material import LeftOut, Material
-from edgecerts.adoption.model import AdoptedAuthority, AdoptedEntry, Adoption, Declared
+from edgecerts.adoption.model import AdoptedAuthority, AdoptedEntry, Adoption, Declared, OtherTrust
 from edgecerts.adoption.naming import EntryNames
-from edgecerts.adoption.revoked import find_revocations, list_unused
+from edgecerts.adoption.revoked import Revocations, find_revocations, list_unused
 from edgecerts.adoption.role_findings import find_revoked_folder, find_shared_hosts, find_uncertainty
 from edgecerts.adoption.roles import serves_all
 from edgecerts.adoption.told_roles import ToldRoles
@@ -65,7 +66,8 @@ def build_adoption(
     if chosen is None:
         return _adopt_nothing(material, others, source, now)
     told.check(chosen.issued)
-    revocations = find_revocations(material, chosen)
+    trusted = tuple(find_other_trust(lineages, chosen, now))
+    revocations, revoked = _find_revoked(material, chosen, trusted, now)
     owned, left_out = find_entries(
         [found for found in chosen.issued if found.facts.sha256 not in revocations.certificates],
         material,
@@ -75,7 +77,6 @@ def build_adoption(
         now=now,
     )
     taken = {found.facts.spki_sha256 for found in (chosen.certificate, *(entry.certificate for entry in owned))}
-    trusted = tuple(find_other_trust(lineages, chosen, now))
     leaves = [_declare(found) for found in owned]
     root = declare_authority(chosen, tuple(other.file for other in trusted if other.active))
     defaults = find_defaults(root, leaves)
@@ -93,9 +94,20 @@ def build_adoption(
         trusted=trusted,
         left_out=with_their_keys((*revocations.left_out, *left_out, *others), material, taken),
         rivals=find_rivals(lineages, chosen, now),
-        revoked=revocations.revoked,
+        revoked=revoked,
         unopened=unopened,
     )
+
+
+def _find_revoked(
+    material: Material, chosen: FoundAuthority, trusted: Sequence[OtherTrust], now: datetime
+) -> tuple[Revocations, DeclaredRevocations]:
+    """What is revoked, and what of it the manifest declares."""
+    obstacle = find_obstacle(chosen, trusts_others=any(other.active for other in trusted))
+    found = find_revocations(material, chosen, is_declared=obstacle is None)
+    issued = (certificate for certificate in chosen.issued if certificate.facts.sha256 not in found.certificates)
+    in_use = {one.facts.serial_number for one in (chosen.certificate, *chosen.older, *issued)}
+    return found, declare_revocations(found.revoked, obstacle=obstacle, in_use=in_use, now=now)
 
 
 def _adopt_nothing(material: Material, others: Sequence[LeftOut], source: str, now: datetime) -> Adoption:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from edgecerts.adoption.authorities import FoundAuthority
+from edgecerts.adoption.declared_revocations import DeclaredRevocations
 from edgecerts.adoption.findings import Finding
 from edgecerts.adoption.material import FoundCertificate, FoundKey, FoundRequest, LeftOut
-from edgecerts.adoption.revoked import RevokedCertificate
 from edgecerts.adoption.roles import Evidence
 from edgecerts.adoption.unopened import Unopened
 from edgecerts.manifest.model import EndEntityKind, KeyHeld, PasswordSource
@@ -103,7 +103,7 @@ class Adoption:
         entries: brokers first, each in the order of their names.
         trusted: other authorities that issued certificates which are still valid, or that devices trust.
         rivals: other authorities that are as good a choice.
-        revoked: what the authority has revoked.
+        revoked: what the manifest says of those whom the authority has revoked.
         unopened: files that may hold private keys that were not found.
     """
 
@@ -116,7 +116,7 @@ class Adoption:
     trusted: tuple[OtherTrust, ...]
     left_out: tuple[LeftOut, ...]
     rivals: tuple[FoundAuthority, ...] = ()
-    revoked: tuple[RevokedCertificate, ...] = ()
+    revoked: DeclaredRevocations = field(default_factory=DeclaredRevocations)
     unopened: Unopened = field(default_factory=Unopened)
 
     @property

@@ -15,6 +15,7 @@ from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, PUBLIC_MODE, Graph, Identity
 from edgecerts.errors import InvalidRequestError
 from edgecerts.observed.inventory import Inventory, Observed, State
+from edgecerts.observed.scan import list_paths
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.certificate_requests import RequestFacts, parse_request
 from edgecerts.pki.private_keys import KeyFacts
@@ -106,6 +107,10 @@ def expected_inventory(adoption: Adoption, graph: Graph) -> Inventory:
         unreadable={},
         leftovers=(),
         requests=dict(_requests(entries.values(), graph)),
+        # The old lists stay where they are: the first apply signs one.
+        revocation_lists={
+            path: Observed(state=State.ABSENT) for identity in graph.identities for path in list_paths(identity)
+        },
     )
 
 

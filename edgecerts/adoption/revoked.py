@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -21,20 +22,24 @@ from edgecerts.pki.x509_names import name_text
 
 _HOLD, _COMPROMISE = "certificate-hold", "key-compromise"
 _OLD = ".old"
+_GIVE_ON = "go on giving your brokers the revocation list"
+_STAYS = "it stays revoked: the manifest says so"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RevokedCertificate:
-    """A serial number that the chosen authority revoked. This is what a manifest would have to declare as revoked.
+    """A serial number that the chosen authority revoked.
 
     Attributes:
         said_by: the files that say so.
         subjects: of the certificates with that number that lie here; empty where none does.
+        not_after: when the last of these ends, or what an index says of that; None where nobody knows.
     """
 
     serial: RevokedSerial
     said_by: tuple[str, ...]
     subjects: tuple[str, ...] = ()
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,12 +57,13 @@ class Revocations:
     certificates: frozenset[str] = frozenset()
 
 
-def find_revocations(material: Material, chosen: FoundAuthority) -> Revocations:
+def find_revocations(material: Material, chosen: FoundAuthority, *, is_declared: bool) -> Revocations:
     """Finds what lists that the authority signed, and indexes of what it issued, say is revoked.
 
     Args:
         material: what was found.
         chosen: the authority that is taken over.
+        is_declared: the manifest will say so as well.
     """
     usable = [found for found in material.lists if _is_signed_by(found, chosen)]
     indexes = [index for index in _current_indexes(material.indexes) if _is_of(index, chosen)]
@@ -66,9 +72,9 @@ def find_revocations(material: Material, chosen: FoundAuthority) -> Revocations:
         said.setdefault(entry.serial_number, []).append((entry, path))
     listed = [(found, _entry_of(found, said)) for found in chosen.issued]
     hit = [(found, entry) for found, entry in listed if entry is not None]
-    subjects: dict[int, list[str]] = {}
+    owners: dict[int, list[FoundCertificate]] = {}
     for found, _ in hit:
-        subjects.setdefault(found.facts.serial_number, []).append(_subject(found))
+        owners.setdefault(found.facts.serial_number, []).append(found)
     stolen = {found.facts.spki_sha256: entry for found, entry in hit if _COMPROMISE in (e.reason for e, _ in entry)}
     others = [
         (found, stolen[found.facts.spki_sha256])
@@ -76,11 +82,11 @@ def find_revocations(material: Material, chosen: FoundAuthority) -> Revocations:
         if entry is None and found.facts.spki_sha256 in stolen
     ]
     return Revocations(
-        revoked=tuple(_merge(said[number], subjects.get(number, ())) for number in sorted(said)),
+        revoked=tuple(_merge(said[number], owners.get(number, ())) for number in sorted(said)),
         left_out=(
-            *(_leave_out(found, entry) for found, entry in hit),
+            *(_leave_out(found, entry, is_declared=is_declared) for found, entry in hit),
             *(_leave_out_key(found, entry) for found, entry in others),
-            *_describe_lists(material.lists, usable, chosen),
+            *_describe_lists(material.lists, usable, chosen, is_declared=is_declared),
             *_describe_indexes(material.indexes, chosen),
         ),
         certificates=frozenset(found.facts.sha256 for found, _ in (*hit, *others)),
@@ -146,17 +152,20 @@ def _entry_of(
     return entries or None
 
 
-def _merge(entries: list[tuple[RevokedSerial, str]], subjects: Sequence[str]) -> RevokedCertificate:
+def _merge(entries: list[tuple[RevokedSerial, str]], owners: Sequence[FoundCertificate]) -> RevokedCertificate:
     # The first that has a reason says most.
     best = next((entry for entry, _ in entries if entry.reason is not None), entries[0][0])
+    ends = [found.facts.not_after for found in owners]
+    ends = ends or [entry.not_after for entry, _ in entries if entry.not_after is not None]
     return RevokedCertificate(
         serial=best,
         said_by=tuple(dict.fromkeys(path for _, path in entries)),
-        subjects=tuple(subjects),
+        subjects=tuple(_subject(found) for found in owners),
+        not_after=max(ends, default=None),
     )
 
 
-def _leave_out(found: FoundCertificate, entries: list[tuple[RevokedSerial, str]]) -> LeftOut:
+def _leave_out(found: FoundCertificate, entries: list[tuple[RevokedSerial, str]], *, is_declared: bool) -> LeftOut:
     best = next((entry for entry, _ in entries if entry.reason is not None), entries[0][0])
     day = f" on {best.at:%Y-%m-%d}" if best.at is not None else ""
     why = f" ({best.reason})" if best.reason is not None else ""
@@ -165,7 +174,7 @@ def _leave_out(found: FoundCertificate, entries: list[tuple[RevokedSerial, str]]
         code=LeftOutCode.REVOKED,
         files=tuple(place.path for place in found.places),
         message=f"{_subject(found)} was revoked{day}{why}, as {said_by} says",
-        hint="go on giving your brokers the revocation list; a device that is in use gets an entry, and a new key",
+        hint=f"{_STAYS if is_declared else _GIVE_ON}; a device that is in use gets an entry, and a new key",
         spki_sha256=found.facts.spki_sha256,
     )
 
@@ -176,13 +185,17 @@ def _leave_out_key(found: FoundCertificate, entries: list[tuple[RevokedSerial, s
         code=LeftOutCode.REVOKED,
         files=tuple(place.path for place in found.places),
         message=f"{_subject(found)}: its key is that of serial number {serial}, which was revoked as {_COMPROMISE}",
-        hint="revoke this certificate, too; a device that is in use gets an entry, and a new key",
+        hint="revoke this certificate, too, in `revoked`; a device that is in use gets an entry, and a new key",
         spki_sha256=found.facts.spki_sha256,
     )
 
 
 def _describe_lists(
-    lists: Iterable[FoundRevocationList], usable: list[FoundRevocationList], chosen: FoundAuthority
+    lists: Iterable[FoundRevocationList],
+    usable: list[FoundRevocationList],
+    chosen: FoundAuthority,
+    *,
+    is_declared: bool,
 ) -> Iterator[LeftOut]:
     for found in lists:
         what = f"a revocation list of {found.issuer_text or 'an authority without a name'}"
@@ -190,6 +203,8 @@ def _describe_lists(
         if found in usable:
             text = f"{what}, of {found.this_update:%Y-%m-%d}, with {len(found.revoked):,} revoked"
             hint = "go on giving it to your brokers; what it lists is not taken over"
+            if is_declared:
+                hint = "your brokers need it until they have the crl.pem that apply makes; what it lists stays revoked"
         elif found.issuer_der == chosen.facts.subject_der:
             text = f"{what} that its key has not signed; it would revoke {_concerned(found, chosen)}"
             hint = "look for a good copy, and remove the entries of what is revoked"

@@ -57,5 +57,5 @@ def find_revoked_folder(found: Owned) -> Iterator[Finding]:
             code=FindingCode.REVOKED_FOLDER,
             message=f"it lies in {name_some(paths)}, and no revocation list or index here says that it is revoked",
             outcome=Outcome.STAYS,
-            hint="if it is revoked, remove the entry, and revoke it where your brokers look",
+            hint="if it is revoked, remove the entry, and name its serial number under `revoked`",
         )

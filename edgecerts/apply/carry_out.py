@@ -1,45 +1,46 @@
 """From a plan's pending changes to published files: in which order, what goes together, and what a failure stops."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from edgecerts.apply.batch import Batch, Failed, Result
+from edgecerts.apply.crew import Crew, Task, other_cores
+from edgecerts.apply.file_system import FileSystem
+from edgecerts.apply.groups import Unit, build_groups
 from edgecerts.apply.in_place import narrow_permissions, prune
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.issuing import Workshop
-from edgecerts.apply.key_maker import is_slow
 from edgecerts.apply.log_file import append_lines
 from edgecerts.apply.new_key_files import NewKeyFiles
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.report import Outcome, Status
 from edgecerts.apply.repository_guard import RepositoryGuard
-from edgecerts.apply.transaction import Draft, DraftFile, Transaction
+from edgecerts.apply.staging import Draft, DraftFile, Staged, stage_draft
+from edgecerts.apply.transaction import MANY, Transaction
 from edgecerts.desired.graph import (
     LOG_FOLDER,
     PRIVATE_KEY_MODE,
     PUBLIC_MODE,
-    ListCopyArtifact,
+    CertificateArtifact,
     PrivateKeyArtifact,
-    RevocationListArtifact,
+    TrustArtifact,
 )
 from edgecerts.errors import EdgecertsError, StorageError
 from edgecerts.plan.model import Action, Change, Plan
 
 OnProgress = Callable[[int, int], None]
 
-_GROUP = 512
-"""How many identities share a commit: more would be hardly faster, and lose more work to a power cut ..."""
+_SHARED_FROM = 256
+"""From so many units on, other processes help: they are ready when this one has made twenty."""
 
-_SLOW = 8
-"""... for which one with a key that takes long to make counts as so many."""
+_SEALED = 64
+"""A unit whose key is encrypted counts as so many: that takes tenths of a second."""
 
+_SHARE_AHEAD = 0.3
+"""The part of the next group that each other process may have while this one publishes."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unit:
-    """Changes of one identity that are published as one."""
-
-    identity: str
-    changes: tuple[Change, ...]
+_SHARED = (PrivateKeyArtifact, CertificateArtifact, TrustArtifact)
 
 
 class ChangeFailedError(Exception):
@@ -51,56 +52,10 @@ class ChangeFailedError(Exception):
         self.error = error
 
 
-def build_groups(plan: Plan) -> Iterator[list[Unit]]:
-    """The pending changes as units, in groups that are published before the next begins.
-
-    What gets encrypted comes first, so that .gitignore, which lets it into a repository, never comes before it. The
-    folder's own files come before every new key, and an authority before what it issues. Revocation lists come last:
-    what they revoke because it is replaced must have been replaced, and brokers' copies are of what is in its place.
-    """
-    encrypted = [change for change in plan.pending if _is_encrypted(change)]
-    yield [Unit(identity=change.address.identity, changes=(change,)) for change in encrypted]
-    rest: dict[str, list[Change]] = {}
-    for change in plan.pending:
-        if not _is_encrypted(change) and not _is_list(change):
-            rest.setdefault(change.address.identity, []).append(change)
-    yield [Unit(identity="folder", changes=(change,)) for change in rest.pop("folder", ())]
-    # What the log lacks is on record before anything takes its place.
-    yield [Unit(identity="log", changes=tuple(rest.pop("log")))] if "log" in rest else []
-    if "ca" in rest:
-        yield [Unit(identity="ca", changes=tuple(rest.pop("ca")))]
-    units = [Unit(identity=identity, changes=tuple(changes)) for identity, changes in rest.items()]
-    group: list[Unit] = []
-    weight = 0
-    for unit in units:
-        group.append(unit)
-        weight += _SLOW if any(map(_makes_slow_key, unit.changes)) else 1
-        if weight >= _GROUP:
-            yield group
-            group, weight = [], 0
-    yield group
-    for kind in (RevocationListArtifact, ListCopyArtifact):
-        units = [
-            Unit(identity=change.address.identity, changes=(change,))
-            for change in plan.pending
-            if isinstance(change.artifact, kind)
-        ]
-        for begin in range(0, len(units), _GROUP):
-            yield units[begin : begin + _GROUP]
-
-
-def _makes_slow_key(change: Change) -> bool:
-    artifact = change.artifact
-    made = change.action in (Action.CREATE, Action.REKEY)
-    return made and isinstance(artifact, PrivateKeyArtifact) and is_slow(artifact.key_type)
-
-
-def _is_list(change: Change) -> bool:
-    return isinstance(change.artifact, RevocationListArtifact | ListCopyArtifact)
-
-
-def _is_encrypted(change: Change) -> bool:
-    return isinstance(change.artifact, PrivateKeyArtifact) and change.action is Action.UPDATE
+def _weight(unit: Unit) -> int:
+    artifacts = (change.artifact for change in unit.changes)
+    sealed = any(isinstance(artifact, PrivateKeyArtifact) and artifact.password is not None for artifact in artifacts)
+    return _SEALED if sealed else 1
 
 
 @dataclass(kw_only=True)
@@ -123,63 +78,124 @@ class Worker:
     failed: set[str] = field(default_factory=set)
     stopped: str | None = None
     unfinished: str | None = None
+    _units: Sequence[Unit] = ()
+    _mates: int = 0
+    _opened: int = 0
+    _total: int = 0
     _done: int = 0
+    _place: str = ""
 
     def carry_out(self, plan: Plan) -> dict[str, Outcome]:
         """Makes each pending change. After a failure, what depends on it is skipped; the rest goes on."""
-        total = len(plan.pending)
-        for group in build_groups(plan):
-            if group:
-                with self.folder.holding():
-                    self._carry_out_group(group, total)
+        groups = [group for group in build_groups(plan) if group]
+        self._units = [unit for group in groups for unit in group]
+        self._total = len(plan.pending)
+        self._mates = self._count_mates()
+        ahead: Batch | None = None
+        with Crew(self._work, Failed.lost) as crew:
+            try:
+                for number, group in enumerate(groups):
+                    with self.folder.holding():
+                        batch, ahead = ahead or self._open(group), None
+                        try:
+                            self._stage(batch, crew)
+                            if batch.is_shared and number + 1 < len(groups) and self._is_shared(groups[number + 1]):
+                                ahead = self._open(groups[number + 1])
+                                self._hand_out(ahead, crew, share=_SHARE_AHEAD)
+                            self._commit(batch)
+                        except BaseException:
+                            # Before what is staged is removed, nobody may write there any more.
+                            crew.close()
+                            raise
+                        finally:
+                            self._leave(batch)
+                    self._conclude(batch)
+            finally:
+                crew.close()
+                if ahead is not None:
+                    ahead.transaction.discard()
         return self.outcomes
 
-    def _carry_out_group(self, units: Sequence[Unit], total: int) -> None:
+    def _count_mates(self) -> int:
+        """How many other processes are worth it. What a test puts between us and the system is not in them."""
+        shared = sum(_weight(unit) for unit in self._units if self._may_be_shared(unit))
+        if shared < _SHARED_FROM or self.workshop.maker.uses_all_cores or type(self.folder.system) is not FileSystem:
+            return 0
+        return other_cores()
+
+    def _is_shared(self, group: Sequence[Unit]) -> bool:
+        return self._mates > 0 and len(group) >= MANY and all(map(self._may_be_shared, group))
+
+    def _may_be_shared(self, unit: Unit) -> bool:
+        """Whether all that is done for a unit is staging new files in the output folder."""
+        return all(
+            isinstance(change.artifact, _SHARED)
+            and change.action not in (Action.CHMOD, Action.DELETE)
+            and unit.identity != "ca"
+            and self.new_keys.place_of(change) is None
+            for change in unit.changes
+        )
+
+    def _open(self, group: Sequence[Unit]) -> Batch:
+        """Begins a group, without those that cannot be begun."""
         now = self.workshop.now
         transaction = Transaction(
-            self.folder, log=f"{LOG_FOLDER}/{now:%Y}.jsonl", stamp=stamp_of(now), expected=len(units)
+            self.folder, log=f"{LOG_FOLDER}/{now:%Y}.jsonl", stamp=stamp_of(now), expected=len(group)
         )
-        staged: list[tuple[Unit, str]] = []
-        is_committing = False
-        try:
-            for number, unit in enumerate(units):
-                self.on_progress(self._done, total)
+        tasks = []
+        for number, unit in enumerate(group, self._opened):
+            cause = self._cause(unit)
+            if cause is not None:
                 self._done += len(unit.changes)
-                cause = self._cause(unit)
-                if cause is not None:
-                    self._skip(unit.changes, cause)
-                    continue
-                try:
-                    if self._begin(unit, transaction, key := f"{number}:{unit.identity}"):
-                        staged.append((unit, key))
-                except ChangeFailedError as error:
-                    self._discard_keys(unit)
-                    self._fail(unit, (error.change,), error.error)
-                    others = [change for change in unit.changes if change is not error.change]
-                    self._skip(others, f"it depends on {error.change.address}, which failed")
-                except EdgecertsError as error:
-                    self._discard_keys(unit)
-                    self._fail(unit, unit.changes, error)
-            with interrupts_held():
-                is_committing = True
-                transaction.commit()
-        finally:
-            transaction.discard()
-            if not is_committing:
-                for unit in units:
-                    self._discard_keys(unit)
-        for unit, key in staged:
-            failure = transaction.failures.get(key)
-            if failure is not None:
-                self._fail(unit, unit.changes, self._with_key_file(unit, failure))
+                self._skip(unit.changes, cause)
             else:
-                self._finish(unit)
-        if not transaction.is_finished:
-            self.unfinished = transaction.problem
-            self.stopped = f"what came before it is not at its end ({transaction.problem}); run edgecerts apply again"
+                tasks.append(Task(number, transaction.reserve(), transaction.syncs_each))
+        self._opened += len(group)
+        return Batch(transaction=transaction, tasks=tasks, is_shared=self._is_shared(group))
 
-    def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:
-        """Does what needs no commit, and stages the rest. Whether anything was staged."""
+    def _hand_out(self, batch: Batch, crew: Crew[Result], *, share: float = 0) -> None:
+        if batch.is_shared and batch.tasks:
+            # The others begin with what is known now.
+            self.guard.ask()
+            batch.transaction.make_place()
+            crew.grow(self._mates)
+        batch.is_handed_out = True
+        crew.hand_out(batch.tasks, share=share)
+
+    def _stage(self, batch: Batch, crew: Crew[Result]) -> None:
+        """Makes and stages what a group consists of, in the order of the plan."""
+        if self.stopped is not None:
+            crew.close()
+            for task in batch.tasks:
+                self._done += len(self._units[task.number].changes)
+                self._skip(self._units[task.number].changes, self.stopped)
+            return
+        if not batch.is_handed_out:
+            self._hand_out(batch, crew)
+        for task, result in crew.finish():
+            unit = self._units[task.number]
+            self.on_progress(self._done, self._total)
+            self._done += len(unit.changes)
+            self._take(unit, task, result, batch)
+        for number in sorted(batch.staged):
+            batch.transaction.add(batch.staged[number])
+
+    def _work(self, task: Task) -> Result:
+        """Makes and stages one unit, here or in another process."""
+        unit = self._units[task.number]
+        place = task.path.rpartition("/")[0]
+        if place != self._place:
+            self._place = place
+            self.folder.release()
+        try:
+            return self._begin(unit, task)
+        except ChangeFailedError as error:
+            return Failed(change=unit.changes.index(error.change), message=error.error.message, hint=error.error.hint)
+        except EdgecertsError as error:
+            return Failed(message=error.message, hint=error.hint)
+
+    def _begin(self, unit: Unit, task: Task) -> Staged | None:
+        """Does what needs no commit, and stages the rest, if there is any."""
         for change in unit.changes:
             try:
                 self.guard.check(change)
@@ -197,11 +213,55 @@ class Worker:
             certificate = next((c.artifact.path for c in removed if c.address.part == "certificate"), None)
             paths = [change.artifact.path for change in removed]
             prune(self.folder, paths, certificate=certificate, stamp=stamp_of(self.workshop.now))
-        if made:
-            transaction.stage(self._draft(key, made))
+        if not made:
+            return None
+        draft = self._draft(f"{task.number}:{unit.identity}", made)
+        return stage_draft(self.folder, draft, task.path, syncs_each=task.syncs_each)
+
+    def _take(self, unit: Unit, task: Task, result: Result, batch: Batch) -> None:
+        """What became of a unit before the commit."""
+        if isinstance(result, Staged):
+            batch.staged[task.number] = result
+            if result.issued is not None:
+                try:
+                    self.workshop.take_note(result.issued)
+                except EdgecertsError as error:
+                    del batch.staged[task.number]
+                    self.folder.drop(task.path)
+                    self._discard_keys(unit)
+                    self._fail(unit, unit.changes, error)
+        elif isinstance(result, Failed):
+            self._discard_keys(unit)
+            failed = unit.changes if result.change is None else (unit.changes[result.change],)
+            self._fail(unit, failed, StorageError(result.message, hint=result.hint))
+            others = [change for change in unit.changes if change not in failed]
+            self._skip(others, f"it depends on {failed[0].address}, which failed")
         else:
             self._finish(unit)
-        return bool(made)
+
+    def _commit(self, batch: Batch) -> None:
+        with interrupts_held():
+            batch.is_committing = True
+            batch.transaction.commit()
+
+    def _leave(self, batch: Batch) -> None:
+        batch.transaction.discard()
+        if not batch.is_committing:
+            for task in batch.tasks:
+                self._discard_keys(self._units[task.number])
+
+    def _conclude(self, batch: Batch) -> None:
+        """What became of a group."""
+        transaction = batch.transaction
+        for number, staged in batch.staged.items():
+            unit, failure = self._units[number], transaction.failures.get(staged.identity)
+            if failure is not None:
+                self._fail(unit, unit.changes, self._with_key_file(unit, failure))
+            else:
+                self._finish(unit)
+        if not transaction.is_finished:
+            self.unfinished = transaction.problem
+            self.stopped = f"what came before it is not at its end ({transaction.problem}); run edgecerts apply again"
 
     def _record(self, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -209,7 +269,7 @@ class Worker:
                 append_lines(self.folder, change.artifact.path, self.workshop.make(change).log_lines)
 
     def _draft(self, key: str, changes: Sequence[Change]) -> Draft:
-        files, lines = [], b""
+        files, lines, issued = [], b"", None
         for change in changes:
             try:
                 made = self.workshop.make(change)
@@ -219,6 +279,7 @@ class Worker:
             except EdgecertsError as error:
                 raise ChangeFailedError(change, error) from error
             lines += made.log_lines
+            issued = made.issued or issued
             if elsewhere:
                 continue
             files.append(
@@ -230,7 +291,7 @@ class Worker:
                 )
             )
         folder = changes[0].artifact.path.rpartition("/")[0]
-        return Draft(identity=key, folder=folder, files=tuple(files), log_lines=lines)
+        return Draft(identity=key, folder=folder, files=tuple(files), log_lines=lines, issued=issued)
 
     def _discard_keys(self, unit: Unit) -> None:
         """What was written elsewhere for a unit that was not committed: nobody has seen a certificate for it."""
@@ -250,7 +311,7 @@ class Worker:
         identity = unit.identity
         if self.stopped is not None:
             return self.stopped
-        if _is_list(unit.changes[0]):
+        if unit.is_list:
             # Who was revoked is locked out, whatever else went wrong with somebody.
             return "it depends on ca, which failed" if "ca" in self.failed else None
         cause = next((name for name in (identity, "ca", "folder", "log") if name in self.failed), None)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from edgecerts import __version__
 from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.apply.key_ring import KeyRing
+from edgecerts.apply.staging import Issued
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import (
     Address,
@@ -24,8 +25,15 @@ from edgecerts.desired.graph import (
 from edgecerts.errors import InvalidCertificateError, InvalidKeyError, InvalidRequestError
 from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry, format_log_entry
-from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate
-from edgecerts.pki.certificates import Issuer, PublicKey, encode_certificates, issue_certificate, usable_public_key
+from edgecerts.pki.certificate_facts import CertificateFacts, describe_certificate, remember_signature
+from edgecerts.pki.certificates import (
+    NOT_RANDOM,
+    Issuer,
+    PublicKey,
+    encode_certificates,
+    issue_certificate,
+    usable_public_key,
+)
 from edgecerts.pki.private_keys import PrivateKey, encode_new_key, spki_sha256
 from edgecerts.pki.revocation_lists import encode_revocation_lists, sign_revocation_list
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
@@ -33,10 +41,15 @@ from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """A file's content, and lines of the log: that of a certificate, or those that the log lacks."""
+    """A file's content, and lines of the log: that of a certificate, or those that the log lacks.
+
+    Attributes:
+        issued: the certificate, where it is one.
+    """
 
     content: bytes = field(default=b"", repr=False)
     log_lines: bytes = b""
+    issued: Issued | None = None
 
 
 @dataclass(kw_only=True)
@@ -64,6 +77,7 @@ class Workshop:
     published: set[Address] = field(default_factory=set)
     _made_keys: dict[str, PrivateKey] = field(default_factory=dict, repr=False)
     _issuer_keys: dict[Address, tuple[PrivateKey, str]] = field(default_factory=dict, repr=False)
+    _trusts: dict[tuple[Address, tuple[str, ...]], bytes] = field(default_factory=dict, repr=False)
     _serials: set[int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +105,20 @@ class Workshop:
         assert isinstance(artifact, TrustArtifact)  # noqa: S101 (what is left over is removed, and never made)
         return Made(content=self._make_trust(artifact))
 
+    def take_note(self, issued: Issued) -> None:
+        """Remembers a certificate that this run signed, here or in another process.
+
+        Raises:
+            InvalidCertificateError: its serial number is another's.
+        """
+        if issued.serial in self._serials:
+            raise InvalidCertificateError(
+                "two new certificates have the same serial number, so the random number generator is not random",
+                hint=NOT_RANDOM,
+            )
+        self._serials.add(issued.serial)
+        remember_signature(issued.sha256, issued.issuer_key)
+
     def _make_text(self, artifact: TextArtifact) -> bytes:
         found = self.inventory.texts[artifact.path]
         return merge_section(found.value or "", artifact.content).encode("utf-8")
@@ -114,12 +142,12 @@ class Workshop:
         assert issuance is not None  # noqa: S101 (the planner says how every certificate is issued)
         issuer_key = self._private_key(Address(identity=artifact.issuer.identity, part="private-key"))
         lineage = issuance.lineage
+        spec = artifact.spec
+        if lineage is not None:
+            key_id = bytes.fromhex(lineage.key_id) if lineage.key_id else None
+            spec = replace(spec, name=lineage.name, subject_key_id=key_id)
         certificate = issue_certificate(
-            replace(
-                artifact.spec,
-                name=lineage.name if lineage else None,
-                subject_key_id=bytes.fromhex(lineage.key_id) if lineage and lineage.key_id else None,
-            ),
+            spec,
             issuance.period,
             public_key=self._public_key(artifact, issuance.key),
             issuer=Issuer(
@@ -128,7 +156,6 @@ class Workshop:
             ),
             used_serials=self._serials,
         )
-        self._serials.add(certificate.serial_number)
         facts = describe_certificate(certificate)
         entry = self._log_entry(
             facts,
@@ -141,10 +168,15 @@ class Workshop:
         )
         if artifact.spec.is_ca:
             self.certificates[str(artifact.address)] = certificate
+            self._trusts.clear()
         else:
             # Nothing else needs this key, and a fleet's would fill the memory.
             self._made_keys.pop(str(Address(identity=artifact.address.identity, part="private-key")), None)
-        return Made(content=encode_certificates(certificate), log_lines=format_log_entry(entry).encode("utf-8"))
+        return Made(
+            content=encode_certificates(certificate),
+            log_lines=format_log_entry(entry).encode("utf-8"),
+            issued=Issued(serial=certificate.serial_number, sha256=entry.sha256, issuer_key=entry.issuer_key),
+        )
 
     def _digest_of(self, issuer: Address, key: PrivateKey) -> str:
         known = self._issuer_keys.get(issuer)
@@ -153,6 +185,13 @@ class Workshop:
         return known[1]
 
     def _make_trust(self, artifact: TrustArtifact) -> bytes:
+        """Nearly every identity has the same."""
+        known = artifact.issuer, tuple(entry.ca for entry in artifact.also_trust)
+        if known not in self._trusts:
+            self._trusts[known] = self._encode_trust(artifact)
+        return self._trusts[known]
+
+    def _encode_trust(self, artifact: TrustArtifact) -> bytes:
         others = (self.inventory.also_trusted[entry.ca].value or () for entry in artifact.also_trust)
         trusted = [self.certificates[str(artifact.issuer)]]
         for facts in (facts for certificates in others for facts in certificates):

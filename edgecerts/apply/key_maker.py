@@ -51,6 +51,11 @@ class KeyMaker:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def uses_all_cores(self) -> bool:
+        """Whether threads make keys that take long."""
+        return self._pool is not None
+
     def make(self, artifact: PrivateKeyArtifact) -> PrivateKey:
         """A new key, which nobody else gets."""
         if self._pool is not None and is_slow(artifact.key_type):

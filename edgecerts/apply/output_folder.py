@@ -59,9 +59,13 @@ class OutputFolder:
             yield
         finally:
             self._holds = False
-            held, self._held = self._held, {}
-            for descriptor in held.values():
-                self.system.close(descriptor)
+            self.release()
+
+    def release(self) -> None:
+        """Closes what is held open."""
+        held, self._held = self._held, {}
+        for descriptor in held.values():
+            self.system.close(descriptor)
 
     @contextlib.contextmanager
     def folder(self, path: str, *, mode: int = PRIVATE_FOLDER_MODE) -> Iterator[int]:
@@ -165,6 +169,13 @@ class OutputFolder:
         mode = stat.S_IMODE(self.system.status(folder).st_mode)
         if mode & ~PRIVATE_FOLDER_MODE:
             self.system.chmod(folder, mode & PRIVATE_FOLDER_MODE)
+
+    def drop(self, path: str) -> None:
+        """Removes something that was staged, as far as that can be done."""
+        parent, _, name = path.rpartition("/")
+        with contextlib.suppress(OSError), self.existing(parent) as descriptor:
+            if descriptor is not None:
+                self.remove_tree(name, descriptor)
 
     def remove_tree(self, name: str, parent: int) -> None:
         """Removes a file, or a folder with all that is in it."""

@@ -39,8 +39,11 @@ def is_staged(folder: OutputFolder, unit: JournalUnit) -> bool:
     return True
 
 
-def publish(folder: OutputFolder, unit: JournalUnit) -> None:
+def publish(folder: OutputFolder, unit: JournalUnit) -> bool:
     """Puts a staged folder where it belongs, and what was there into its place.
+
+    Returns:
+        whether anything was there.
 
     Raises:
         OSError: everything is as it was; or, where the folder had to step aside, it may be absent, and the journal says
@@ -51,7 +54,7 @@ def publish(folder: OutputFolder, unit: JournalUnit) -> None:
         found = system.look(name, home)
         if found is None:
             system.rename(staged, staging, name, home)
-            return
+            return False
         if not stat.S_ISDIR(found.st_mode):
             raise StorageError(f"{unit.folder} is not a folder", hint="move away what is there")
         try:
@@ -60,6 +63,7 @@ def publish(folder: OutputFolder, unit: JournalUnit) -> None:
             if error.errno not in _NO_EXCHANGE:
                 raise
             _step_aside(folder, (staged, staging), (name, home))
+    return True
 
 
 def _step_aside(folder: OutputFolder, staged: tuple[str, int], live: tuple[str, int]) -> None:

@@ -1,6 +1,6 @@
 """No private key that is not encrypted is written where git would take it into a repository."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,12 +39,17 @@ class RepositoryGuard:
         places = tuple(_exposed_places(change))
         if not places:
             return
+        problems = self.ask()
+        problem = next((problems[place] for place in places if place in problems), None)
+        if problem is not None:
+            raise problem
+
+    def ask(self) -> Mapping[str, StorageError]:
+        """Asks git now, unless it was asked before. What is wrong, by path."""
         if self._problems is None:
             wanted = (place for other in self.changes for place in _exposed_places(other))
             self._problems = check_keys_ignored(self.output, wanted)
-        problem = next((self._problems[place] for place in places if place in self._problems), None)
-        if problem is not None:
-            raise problem
+        return self._problems
 
 
 def check_keys_ignored(output: Path, paths: Iterable[str]) -> dict[str, StorageError]:

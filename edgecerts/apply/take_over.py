@@ -21,7 +21,8 @@ from edgecerts.apply.output_folder import OutputFolder, open_output
 from edgecerts.apply.recovery import recover
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.apply.repository_guard import check_keys_ignored, check_local_folder
-from edgecerts.apply.transaction import Draft, DraftFile, Transaction
+from edgecerts.apply.staging import Draft, DraftFile
+from edgecerts.apply.transaction import Transaction
 from edgecerts.desired.folder_files import merge_section
 from edgecerts.desired.graph import JOURNAL, LOCAL_FOLDER, LOG_FOLDER, PRIVATE_KEY_MODE, PUBLIC_MODE, Graph, Identity
 from edgecerts.errors import EdgecertsError, InvalidKeyError, StorageError

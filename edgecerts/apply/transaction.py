@@ -9,13 +9,13 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from edgecerts.apply.file_system import Sync
-from edgecerts.apply.journal import Journal, JournalUnit, digest, remove_journal, write_journal
+from edgecerts.apply.journal import Journal, JournalUnit, remove_journal, write_journal
 from edgecerts.apply.log_file import append_lines, check_log, take_back_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, publish, settle, sync_published
+from edgecerts.apply.staging import Draft, Staged, stage_draft
 from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
@@ -24,50 +24,6 @@ MANY = 8
 
 That is one call in place of four for each identity. It also waits for what others wrote, so that few are synced alone.
 """
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DraftFile:
-    """A file as it will be.
-
-    Attributes:
-        is_new: nothing has its name yet; what has it by now was not planned for, and stays.
-    """
-
-    name: str
-    content: bytes = field(repr=False)
-    mode: int
-    is_new: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
-    """What one identity gets, to be published as one.
-
-    Attributes:
-        folder: the files' folder, relative to the output folder; "" is that itself.
-        log_lines: one for each certificate that was signed.
-    """
-
-    identity: str
-    folder: str
-    files: tuple[DraftFile, ...] = field(repr=False)
-    log_lines: bytes = b""
-
-    def path(self, name: str) -> str:
-        return f"{self.folder}/{name}" if self.folder else name
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Staged:
-    draft: Draft
-    path: str
-    is_folder: bool
-
-    @property
-    def unit(self) -> JournalUnit:
-        digests = {file.name: digest(file.content) for file in self.draft.files}
-        return JournalUnit(folder=self.draft.folder, staged=self.path, files=digests)
 
 
 class Transaction:
@@ -92,8 +48,9 @@ class Transaction:
         self._log = log
         self._stamp = stamp
         self._place = f"{STAGING_FOLDER}/{secrets.token_hex(8)}"
-        self._staged: list[_Staged] = []
+        self._staged: list[Staged] = []
         self._count = 0
+        self._replaced: set[str] = set()
         self.failures: dict[str, EdgecertsError] = {}
         self.is_finished = True
         self.problem = ""
@@ -103,33 +60,42 @@ class Transaction:
     def __len__(self) -> int:
         return len(self._staged)
 
+    @property
+    def syncs_each(self) -> bool:
+        """Whether what is staged is put on the disk file by file."""
+        return not self._syncs_at_once
+
+    def reserve(self) -> str:
+        """A path, relative to the output folder, where nothing else of this transaction is staged."""
+        self._count += 1
+        return f"{self._place}/{self._count - 1}"
+
+    def make_place(self) -> None:
+        """Makes the folder that everything is staged in, before others write to it.
+
+        Raises:
+            StorageError: it cannot be made.
+        """
+        with reporting(STAGING_FOLDER), self._folder.folder(self._place):
+            pass
+
     def stage(self, draft: Draft) -> None:
         """Writes an identity's files where nobody looks, and reads them back.
 
         Raises:
             StorageError: they could not be written; the identity is not part of this transaction.
         """
-        path = f"{self._place}/{self._count}"
-        self._count += 1
-        try:
-            with reporting(draft.folder or draft.path(draft.files[0].name)):
-                is_folder = len(draft.files) > 1 or self._is_absent(draft.folder)
-            if is_folder:
-                self._stage_folder(draft, path)
-            else:
-                (file,) = draft.files
-                with reporting(draft.path(file.name)), self._folder.open_for(path) as (place, name):
-                    self._write(file, name, place)
-        except BaseException:
-            self._drop(path)
-            raise
-        self._staged.append(_Staged(draft=draft, path=path, is_folder=is_folder))
+        self.add(stage_draft(self._folder, draft, self.reserve(), syncs_each=self.syncs_each))
+
+    def add(self, staged: Staged) -> None:
+        """Takes in what was staged at a path that was reserved."""
+        self._staged.append(staged)
 
     def commit(self) -> None:
         """Commits, puts the log's lines on the disk, and publishes. What went wrong for whom is in `failures`."""
         try:
             self._check_and_fill()
-            lines = b"".join(staged.draft.log_lines for staged in self._staged)
+            lines = b"".join(staged.log_lines for staged in self._staged)
             if lines:
                 with reporting(self._log):
                     check_log(self._folder, self._log)
@@ -154,48 +120,17 @@ class Transaction:
     def discard(self) -> None:
         """Removes what is staged, unless a journal says that it will be needed."""
         if self.is_finished:
-            self._drop(self._place)
-
-    def _stage_folder(self, draft: Draft, path: str) -> None:
-        """Where these folders are is said on disk once for all of them, before the commit."""
-        with contextlib.ExitStack() as stack:
-            with reporting(draft.folder), self._folder.open_for(path) as (place, name):
-                descriptor = self._folder.make_folder(name, place)
-            stack.callback(self._system.close, descriptor)
-            for file in draft.files:
-                with reporting(draft.path(file.name)):
-                    self._write(file, file.name, descriptor)
-
-    def _is_absent(self, folder: str) -> bool:
-        with self._folder.existing(folder) as descriptor:
-            return descriptor is None
-
-    def _write(self, file: DraftFile, name: str, folder: int) -> None:
-        system = self._system
-        # Private from the first byte; a public file is opened to others when it is whole.
-        descriptor = system.create(name, folder, PRIVATE_KEY_MODE)
-        try:
-            system.write(descriptor, file.content)
-            if stat.S_IMODE(system.status(descriptor).st_mode) != file.mode:
-                system.chmod(descriptor, file.mode)
-            self._folder.hand_over(descriptor)
-            if not self._syncs_at_once:
-                system.sync(descriptor, Sync.STAGED_FILE)
-            status = system.status(descriptor)
-            if system.read(descriptor) != file.content or stat.S_IMODE(status.st_mode) != file.mode:
-                raise StorageError(f"{name} does not read back as it was written")
-        finally:
-            system.close(descriptor)
+            self._folder.drop(self._place)
 
     def _check_and_fill(self) -> None:
         """What the old folders hold besides comes along, so that it is never absent."""
         for staged in list(self._staged):
-            draft = staged.draft
             try:
-                with reporting(draft.folder or draft.path(draft.files[0].name)):
-                    self._check_new(draft)
+                with reporting(staged.place), self._folder.existing(staged.folder) as live:
+                    if live is not None:
+                        self._check_new(staged, live)
                     if staged.is_folder:
-                        self._fill(staged)
+                        self._fill(staged, live)
             except EdgecertsError as error:
                 self._fail(staged, error)
         if self._syncs_at_once:
@@ -205,23 +140,22 @@ class Transaction:
             with reporting(STAGING_FOLDER), self._folder.folder(self._place) as place:
                 self._system.sync(place, Sync.STAGING)
 
-    def _check_new(self, draft: Draft) -> None:
-        with self._folder.existing(draft.folder) as live:
-            for file in draft.files if live is not None else ():
-                if file.is_new and self._system.look(file.name, live or 0) is not None:
-                    raise StorageError(
-                        f"{draft.path(file.name)} appeared while edgecerts was at work; it was left as it is"
-                    )
+    def _check_new(self, staged: Staged, live: int) -> None:
+        for file in staged.files:
+            if file.is_new and self._system.look(file.name, live) is not None:
+                path = f"{staged.folder}/{file.name}" if staged.folder else file.name
+                raise StorageError(f"{path} appeared while edgecerts was at work; it was left as it is")
 
-    def _fill(self, staged: _Staged) -> None:
-        system, names = self._system, {file.name for file in staged.draft.files}
+    def _fill(self, staged: Staged, live: int | None) -> None:
+        if live is None and self._syncs_at_once:
+            return
+        system, names = self._system, {file.name for file in staged.files}
         with self._folder.folder(staged.path) as new:
-            with self._folder.existing(staged.draft.folder) as live:
-                if live is not None:
-                    self._take_over_access(staged, new, live)
-                    for name in system.names(live):
-                        if name not in names:
-                            self._bring_along(name, live, new)
+            if live is not None:
+                self._take_over_access(staged, new, live)
+                for name in system.names(live):
+                    if name not in names:
+                        self._bring_along(name, live, new)
             if not self._syncs_at_once:
                 system.sync(new, Sync.STAGED_FOLDER)
 
@@ -256,15 +190,15 @@ class Transaction:
             system.chmod(descriptor, stat.S_IMODE(found.st_mode))
             system.sync(descriptor, Sync.STAGED_FILE)
 
-    def _take_over_access(self, staged: _Staged, new: int, live: int) -> None:
+    def _take_over_access(self, staged: Staged, new: int, live: int) -> None:
         """Who could read the old folder and its files can read the new ones: a broker has a user of its own."""
         system, status = self._system, self._system.status(live)
-        private = any(file.mode == PRIVATE_KEY_MODE for file in staged.draft.files)
+        private = any(file.mode == PRIVATE_KEY_MODE for file in staged.files)
         # Its owner can go on writing to it, also where the old one was closed.
         mode = stat.S_IMODE(status.st_mode) & (PRIVATE_FOLDER_MODE if private else 0o7777) | PRIVATE_FOLDER_MODE
         if mode != stat.S_IMODE(system.status(new).st_mode):
             system.chmod(new, mode)
-        for file in staged.draft.files:
+        for file in staged.files:
             found = system.look(file.name, live)
             if found is not None:
                 self._keep_owner_of_file(file.name, new, found)
@@ -307,11 +241,12 @@ class Transaction:
         else:
             self.is_finished = True
 
-    def _publish(self, staged: _Staged) -> None:
+    def _publish(self, staged: Staged) -> None:
         try:
-            with reporting(staged.draft.folder or staged.draft.path(staged.draft.files[0].name)):
+            with reporting(staged.place):
                 if staged.is_folder:
-                    publish(self._folder, staged.unit)
+                    if publish(self._folder, staged.unit):
+                        self._replaced.add(staged.path)
                 else:
                     self._publish_file(staged)
         except EdgecertsError as error:
@@ -327,7 +262,7 @@ class Transaction:
             take_back_lines(self._folder, self._log, begin)
             self._stuck = False
 
-    def _is_untouched(self, staged: _Staged) -> bool:
+    def _is_untouched(self, staged: Staged) -> bool:
         """Whether what could not be published can be thrown away: the old folder is where it was."""
         try:
             with self._folder.existing(f"{staged.path}{STEPPED_ASIDE}") as aside:
@@ -335,11 +270,11 @@ class Transaction:
         except OSError:
             return False
 
-    def _publish_file(self, staged: _Staged) -> None:
-        system, file = self._system, staged.draft.files[0]
+    def _publish_file(self, staged: Staged) -> None:
+        system, file = self._system, staged.files[0]
         with (
             self._folder.open_for(staged.path) as (staging, staged_name),
-            self._folder.open_for(staged.draft.path(file.name)) as (home, name),
+            self._folder.open_for(staged.file) as (home, name),
         ):
             if file.mode == PRIVATE_KEY_MODE:
                 self._folder.make_private(home)
@@ -351,13 +286,13 @@ class Transaction:
     def _published(self) -> Iterator[str]:
         for staged in self._staged:
             yield staged.path
-            yield staged.draft.folder if staged.is_folder else staged.draft.path(staged.draft.files[0].name)
+            yield staged.folder if staged.is_folder else staged.file
 
     def _settle(self) -> None:
         """Brings what is left to an end. Where that fails, the journal stays, and the next run does it."""
-        for staged in [staged for staged in self._staged if staged.is_folder]:
+        for staged in [staged for staged in self._staged if staged.path in self._replaced]:
             try:
-                with reporting(staged.draft.folder):
+                with reporting(staged.folder):
                     settle(self._folder, staged.unit, stamp=self._stamp)
             except EdgecertsError as error:
                 # What is new is in its place; what it replaced is not yet.
@@ -366,17 +301,11 @@ class Transaction:
         if not self.is_finished and not self._stuck:
             self._close_journal()
 
-    def _fail(self, staged: _Staged, error: EdgecertsError) -> None:
-        self.failures[staged.draft.identity] = error
+    def _fail(self, staged: Staged, error: EdgecertsError) -> None:
+        self.failures[staged.identity] = error
         self.problem = error.message
         self._staged.remove(staged)
 
     def _fail_all(self, error: EdgecertsError) -> None:
         for staged in list(self._staged):
             self._fail(staged, error)
-
-    def _drop(self, path: str) -> None:
-        parent, _, name = path.rpartition("/")
-        with contextlib.suppress(OSError), self._folder.existing(parent) as descriptor:
-            if descriptor is not None:
-                self._folder.remove_tree(name, descriptor)

@@ -10,9 +10,9 @@ from edgecerts.cli.project import open_project
 from edgecerts.desired.build import certificate_path
 from edgecerts.errors import ExitCode, UsageError
 from edgecerts.observed import scan
+from edgecerts.observed.history_scan import scan_history
 from edgecerts.observed.inventory import State
 from edgecerts.observed.repository import find_tracked
-from edgecerts.observed.scan import scan_history
 from edgecerts.plan import make_plan
 from edgecerts.plan.options import suggest_address
 from edgecerts.report.history_json import render_history_json
@@ -69,17 +69,15 @@ def show_history(path: Path, output: Path | None, address: str, *, form: str, at
     project = open_project(path, output)
     declared = {identity.address for identity in project.graph.identities}
     # What is no identity's address has no file; the log is read for what was meant.
-    place = certificate_path(address)
-    log, found = scan_history(project.output, place or "ca/ca.pem")
-    known = declared | find_identities(log)
-    if place is None or (address not in known and found.state is State.ABSENT):
+    place, authority = certificate_path(address), project.graph.authorities[0].certificate.path
+    found = scan_history(project.output, place or authority, authority=authority)
+    known = declared | find_identities(found.log)
+    if place is None or (address not in known and found.certificate.state is State.ABSENT):
         raise UsageError(
             f"--history: there is no identity '{address}' in the manifest, nor in the log",
             hint=suggest_address(address, known),
         )
-    history = build_history(
-        address, log=log, path=place, found=found, manifest=str(path), declared=address in declared, now=now
-    )
+    history = build_history(address, found, path=place, manifest=str(path), declared=address in declared, now=now)
     console = Console()
     if form == "json":
         console.result(render_history_json(history))

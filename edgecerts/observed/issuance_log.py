@@ -7,6 +7,7 @@ that were replaced or lost.
 import functools
 import hashlib
 import json
+import operator
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -72,8 +73,7 @@ def format_log_entry(entry: LogEntry) -> str:
 
 def _text_of(entry: LogEntry) -> str:
     """What the digest of a line is of: its fields as one JSON object, with `revokes` where it has that."""
-    names = _FIELDS if entry.revokes else _REQUIRED
-    return json.dumps({name: getattr(entry, name) for name in names}, separators=(", ", ": "))
+    return json.dumps({name: getattr(entry, name) for name in (_FIELDS if entry.revokes else _REQUIRED)})
 
 
 def _digest(text: str) -> str:
@@ -155,8 +155,8 @@ def _is_genuine(line: str, entry: LogEntry, check: object) -> bool:
 
 def _is_well_formed(entry: LogEntry) -> bool:
     """Whether every field is of its type and every time is one in UTC; raises ValueError or OverflowError else."""
-    texts = (getattr(entry, name) for name in _FIELDS if name != "reasons")
-    if not all(isinstance(value, str) and len(value) <= _LONGEST_FIELD for value in (*texts, *entry.reasons)):
+    texts = (*_TEXTS(entry), *entry.reasons)
+    if set(map(type, texts)) != {str} or max(map(len, texts)) > _LONGEST_FIELD:
         return False
     if not _SERIAL.fullmatch(entry.serial) or not (entry.revokes == "" or _SERIAL.fullmatch(entry.revokes)):
         return False
@@ -190,6 +190,7 @@ _LONGEST_SHARED = 200
 _CHECK = ', "check": "'
 _FIELDS = tuple(each.name for each in fields(LogEntry) if each.name != "is_edited")
 _REQUIRED = tuple(name for name in _FIELDS if name != "revokes")
+_TEXTS = operator.attrgetter(*(name for name in _FIELDS if name != "reasons"))
 LINES = tuple((*names, "check") for names in (_REQUIRED, _FIELDS))
 """What a line has, in order: most lines, and those of certificates whose predecessor is revoked."""
 

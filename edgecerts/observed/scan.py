@@ -26,7 +26,7 @@ from edgecerts.observed.folder_reader import FileId, FolderReader, NotReadableEr
 from edgecerts.observed.hard_links import OwnFiles
 from edgecerts.observed.inventory import FolderFacts, Inventory, Observed, State
 from edgecerts.observed.leftovers import scan_leftovers
-from edgecerts.observed.log_scan import FoundLog, scan_log
+from edgecerts.observed.log_scan import scan_log
 from edgecerts.observed.requests import scan_requests
 from edgecerts.observed.seen import SeenFiles
 from edgecerts.pki.certificate_facts import CertificateFacts, parse_certificates
@@ -95,26 +95,6 @@ def _has_journal(reader: FolderReader) -> bool:
     except NotReadableError:
         # Another user's, perhaps: it is there.
         return True
-
-
-def scan_history(output: Path, path: str) -> tuple[FoundLog, Observed[tuple[CertificateFacts, ...]]]:
-    """Reads the log and one certificate file, and nothing else: what a fleet has beside it does not matter.
-
-    Args:
-        output: the output folder; it need not exist.
-        path: the certificate's, relative to it.
-
-    Raises:
-        StorageError: the output folder itself is something else than a folder that this user may read.
-    """
-    reader = FolderReader(output)
-    reader.check_root()
-    try:
-        with reader.open_folder(dirname(path)) as folder:
-            found = observe(folder, _name(path), parse_certificates)
-    except NotReadableError as error:
-        found = Observed(state=State.UNREADABLE, problem=error.problem)
-    return scan_log(reader), found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -186,6 +186,16 @@ def _describe(der: bytes, certificate: x509.Certificate) -> CertificateFacts:
     )
 
 
+def remember_signature(sha256: str, issuer_key: str) -> None:
+    """Says that a certificate was verified with a key, in this process or in a copy of it.
+
+    Args:
+        sha256: the certificate's digest.
+        issuer_key: the digest of the public key.
+    """
+    _SIGNED[sha256, issuer_key] = True
+
+
 def is_issued_by(facts: CertificateFacts, issuer: CertificateFacts) -> bool:
     """Whether `facts` names `issuer` by its subject and carries its signature."""
     return is_signed_by(facts.certificate, issuer.certificate)

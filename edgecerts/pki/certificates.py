@@ -13,15 +13,18 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edgecerts.errors import InvalidCertificateError
-from edgecerts.pki.certificate_parts import split_signature
+from edgecerts.pki.certificate_parts import split_certificate, split_signature
 from edgecerts.pki.names import AltName, Subject
 from edgecerts.pki.private_keys import PrivateKey
 from edgecerts.pki.profiles import Usage
 from edgecerts.pki.x509_names import build_general_names, build_name
 
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 
 _MOST_DRAWS = 10
+
+NOT_RANDOM = "look at this machine's random number generator before anything is signed or any key is made on it"
+"""The hint where serial numbers repeat themselves."""
 
 USAGE_OIDS = {Usage.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Usage.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
 
@@ -95,20 +98,14 @@ def issue_certificate(
     signer = issuer.certificate
     if period.not_after < period.not_before:
         raise InvalidCertificateError("a new certificate would end before it begins")
+    is_rsa = isinstance(public_key, rsa.RSAPublicKey)
     builder = (
-        x509.CertificateBuilder()
+        _begin(period, is_ca=spec.is_ca, is_rsa=is_rsa, usages=spec.usages)
         .subject_name(subject)
         .issuer_name(signer.subject if signer else subject)
         .public_key(public_key)
         .serial_number(draw_serial(used_serials))
-        .not_valid_before(period.not_before)
-        .not_valid_after(period.not_after)
-        .add_extension(x509.BasicConstraints(ca=spec.is_ca, path_length=None), critical=True)
-        .add_extension(_key_usage(is_ca=spec.is_ca, is_rsa=isinstance(public_key, rsa.RSAPublicKey)), critical=True)
     )
-    if spec.usages:
-        oids = [USAGE_OIDS[usage] for usage in Usage if usage in spec.usages]
-        builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
     if spec.alt_names:
         names = x509.SubjectAlternativeName(build_general_names(spec.alt_names))
         builder = builder.add_extension(names, critical=False)
@@ -121,8 +118,9 @@ def issue_certificate(
         signed = builder.sign(issuer.private_key, signature_hash(issuer.private_key))
     except ValueError as error:
         raise InvalidCertificateError(f"the certificate cannot be signed: {error}") from error
-    certificate = x509.load_der_x509_certificate(signed.public_bytes(serialization.Encoding.DER))
-    _verify_issued(certificate, period, public_key=public_key, issuer=signer or certificate)
+    der = signed.public_bytes(serialization.Encoding.DER)
+    certificate = x509.load_der_x509_certificate(der)
+    _verify_issued(certificate, der, period, public_key=public_key, issuer=_signer(signer or certificate))
     return certificate
 
 
@@ -141,7 +139,7 @@ def draw_serial(used: Container[int]) -> int:
             return number
     raise InvalidCertificateError(
         f"the random number generator gave {_MOST_DRAWS} serial numbers that are in use, so it is not random",
-        hint="look at this machine's random number generator before anything is signed or any key is made on it",
+        hint=NOT_RANDOM,
     )
 
 
@@ -155,6 +153,22 @@ def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SH
         if key.curve.key_size > 256:
             return hashes.SHA384()
     return hashes.SHA256()
+
+
+@functools.lru_cache(maxsize=16)
+def _begin(period: Period, *, is_ca: bool, is_rsa: bool, usages: frozenset[Usage]) -> x509.CertificateBuilder:
+    """What the certificates of a fleet have in common, and stands before what they do not."""
+    builder = (
+        x509.CertificateBuilder()
+        .not_valid_before(period.not_before)
+        .not_valid_after(period.not_after)
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        .add_extension(_key_usage(is_ca=is_ca, is_rsa=is_rsa), critical=True)
+    )
+    if not usages:
+        return builder
+    oids = [USAGE_OIDS[usage] for usage in Usage if usage in usages]
+    return builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
 
 
 @functools.cache
@@ -221,20 +235,45 @@ def usable_public_key(certificate: x509.Certificate) -> PublicKey:
     return public_key
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Signer:
+    """What every certificate of an issuer is verified with.
+
+    Attributes:
+        subject: its name as encoded.
+    """
+
+    subject: bytes
+    public_key: PublicKeyTypes
+    not_before: datetime
+    not_after: datetime
+
+
+@functools.lru_cache(maxsize=4)
+def _signer(certificate: x509.Certificate) -> _Signer:
+    """Read once: a fleet has one issuer."""
+    return _Signer(
+        subject=split_certificate(certificate.public_bytes(serialization.Encoding.DER)).subject,
+        public_key=certificate.public_key(),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
 def _verify_issued(
-    certificate: x509.Certificate, period: Period, *, public_key: PublicKey, issuer: x509.Certificate
+    certificate: x509.Certificate, der: bytes, period: Period, *, public_key: PublicKey, issuer: _Signer
 ) -> None:
     """Raises InvalidCertificateError unless the parsed certificate is what was asked for."""
-    if not is_signed_by(certificate, issuer):
+    if not _is_signed(der, certificate, issuer.public_key):
         raise InvalidCertificateError("a new certificate's signature does not fit its issuer")
     if certificate.public_key() != public_key:
         raise InvalidCertificateError("a new certificate holds another public key than asked for")
-    if certificate.issuer.public_bytes() != issuer.subject.public_bytes():
+    if split_certificate(der).issuer != issuer.subject:
         raise InvalidCertificateError("a new certificate's issuer differs from the authority's subject")
     written = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     if written != (period.not_before, period.not_after):
         raise InvalidCertificateError("a new certificate's dates are not those asked for")
-    if written[0] < issuer.not_valid_before_utc or written[1] > issuer.not_valid_after_utc:
+    if written[0] < issuer.not_before or written[1] > issuer.not_after:
         raise InvalidCertificateError("a new certificate would not lie within its authority's lifetime")
 
 

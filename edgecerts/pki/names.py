@@ -8,8 +8,7 @@ import enum
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from edgecerts.errors import InvalidNameError
 
@@ -58,8 +57,7 @@ class Subject:
 
     def items(self) -> tuple[tuple[str, str], ...]:
         """The fields that are present, as (field name, value), in certificate order."""
-        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return tuple((name, value) for name, value in pairs if value is not None)
+        return tuple([(name, value) for name in SUBJECT_LENGTHS if (value := getattr(self, name)) is not None])
 
 
 SUBJECT_LENGTHS = {
@@ -190,7 +188,7 @@ def is_subject_value(field: str, text: str) -> bool:
     return True
 
 
-def differing_fields(found: Iterable[tuple[str, str]], declared: Subject) -> tuple[str, ...]:
+def differing_fields(found: tuple[tuple[str, str], ...], declared: Subject) -> tuple[str, ...]:
     """The fields in which a certificate's subject is not as declared.
 
     Another tool's certificate may say what no manifest can: its attributes in another order, some that have no field
@@ -200,6 +198,8 @@ def differing_fields(found: Iterable[tuple[str, str]], declared: Subject) -> tup
         found: the attributes in order, as (field of `Subject` or dotted OID, value).
         declared: what the manifest says.
     """
+    if found == declared.items():
+        return ()
     wanted = dict(declared.items())
     values: dict[str, list[str]] = {}
     for field, value in found:

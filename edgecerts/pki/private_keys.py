@@ -14,7 +14,7 @@ from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.pem import split_pem
 from edgecerts.pki.profiles import KDF_ROUNDS
 
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 _CURVES: dict[KeyType, ec.EllipticCurve] = {
     KeyType.EC_P256: ec.SECP256R1(),

@@ -95,14 +95,13 @@ def check_own_signature(given: CheckInput) -> Iterator[Reason]:
 def check_subject(given: CheckInput) -> Iterator[Reason]:
     """Every field of the subject is as declared; what no manifest can write in it is left to the tool that did."""
     subject = given.artifact.spec.subject
-    declared = dict(subject.items())
     for field in differing_fields(given.facts.subject, subject):
         found = tuple(value for name, value in given.facts.subject if name == field)
         yield Reason(
             code=ReasonCode.SUBJECT_CHANGED,
             field="common_name" if field == "common_name" else f"subject.{field}",
             before=found if len(found) > 1 else next(iter(found), None),
-            after=declared.get(field),
+            after=getattr(subject, field),
         )
 
 

@@ -1,8 +1,9 @@
 """A plan as a complete value, no-ops included. `apply` carries it out and decides nothing; reports print it."""
 
+import collections
 import enum
 import functools
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -264,20 +265,6 @@ class NoticeCode(enum.StrEnum):
     REVOKES_AUTHORITY = "revokes-authority"
 
 
-ABOUT_REVOCATION = frozenset(
-    {
-        NoticeCode.CRL_ENDS,
-        NoticeCode.CRL_UNMANAGED,
-        NoticeCode.CRL_OF_ANOTHER_ENDS,
-        NoticeCode.CRL_LEFT_OUT,
-        NoticeCode.REVOKED_NOT_IN_LOG,
-        NoticeCode.REVOKES_NOTHING,
-        NoticeCode.REVOKES_AUTHORITY,
-    }
-)
-"""Notices that stand before all others: whoever revokes somebody reads no further than has to be."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Remark:
     """Something about an address: a hazard, a blocked change or a notice, by its code.
@@ -292,7 +279,7 @@ class Remark:
     hint: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """Everything that would be done, in the order in which it would be done.
 
@@ -326,21 +313,21 @@ class Plan:
     new_keys: tuple[str, ...]
     revoked_keys: frozenset[str] = frozenset()
 
-    @property
+    @functools.cached_property
     def blocked_addresses(self) -> frozenset[str]:
         return frozenset(remark.address for remark in self.blocked)
 
-    @property
+    @functools.cached_property
     def refusals(self) -> tuple[Remark, ...]:
         """The hazards that nobody allowed."""
         return tuple(hazard for hazard in self.hazards if HazardCode(hazard.code) not in self.allowed)
 
-    @property
+    @functools.cached_property
     def pending(self) -> tuple[Change, ...]:
         """What `apply` would do: neither a no-op, nor blocked, nor refused."""
         return select_pending(self.changes, self.blocked_addresses, self.refusals)
 
-    @property
+    @functools.cached_property
     def settled(self) -> tuple[Change, ...]:
         """The files that are as declared, or are left as they are."""
         blocked = self.blocked_addresses
@@ -348,7 +335,7 @@ class Plan:
             change for change in self.changes if change.action is Action.NO_OP and str(change.address) not in blocked
         )
 
-    @property
+    @functools.cached_property
     def refused(self) -> tuple[Change, ...]:
         """What `apply` would do if every hazard were allowed, and does not."""
         possible = select_pending(self.changes, self.blocked_addresses, ())
@@ -360,25 +347,28 @@ class Plan:
         """Whether a hazard that nobody allowed keeps entries of the revocation list as they were."""
         return any(HazardCode(hazard.code).refuses_entries for hazard in self.refusals)
 
-    @property
+    @functools.cached_property
     def summary(self) -> dict[str, int]:
         """How many changes of each action there are; blocked ones are counted as `blocked` alone.
 
         So are certificates that wait for their hosts, unless something else is done to them. What else there will be
         of an identity that waits for its first request is not counted.
         """
+        actions = collections.Counter[Action]()
         counts = {action.value: 0 for action in Action} | {"blocked": len(self.blocked), "waiting": len(self.waiting)}
         blocked, waiting = self.blocked_addresses, {entry.address for entry in self.waiting}
         waiting |= {identity_of(entry.address) for entry in self.waiting if entry.is_first}
         for change in self.changes:
-            waits = change.action is Action.NO_OP and {str(change.address), change.address.identity} & waiting
-            if str(change.address) not in blocked and not waits:
-                counts[change.action.value] += 1
-        return counts
+            waits = (
+                waiting and change.action is Action.NO_OP and {str(change.address), change.address.identity} & waiting
+            )
+            if (not blocked or str(change.address) not in blocked) and not waits:
+                actions[change.action] += 1
+        return counts | {action.value: number for action, number in actions.items()}
 
 
 def select_pending(
-    changes: Iterable[Change], blocked: Container[str], refusals: Iterable[Remark]
+    changes: Iterable[Change], blocked: Collection[str], refusals: Iterable[Remark]
 ) -> tuple[Change, ...]:
     """The changes that can be made: neither a no-op, nor blocked, nor under a hazard that nobody allowed."""
     refusals = tuple(hazard for hazard in refusals if not HazardCode(hazard.code).refuses_entries)
@@ -389,8 +379,8 @@ def select_pending(
         change
         for change in changes
         if change.action is not Action.NO_OP
-        and str(change.address) not in blocked
-        and change.address.identity not in refused
+        and (not blocked or str(change.address) not in blocked)
+        and (not refused or change.address.identity not in refused)
     )
 
 

@@ -18,18 +18,23 @@ from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.list_copies import find_source, plan_list_copy
 from edgecerts.plan.listed_entries import ChangedEntries, find_refused
 from edgecerts.plan.log_checks import check_log
-from edgecerts.plan.model import ABOUT_REVOCATION, Action, Change, NoticeCode, Plan, Remark, select_pending
+from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.recording import plan_records
 from edgecerts.plan.requested import RequestedPlanner
 from edgecerts.plan.revocation_lists import find_replaced, plan_revocation_lists
-from edgecerts.plan.revocation_remarks import note_left_out
+from edgecerts.plan.revocation_remarks import ABOUT_REVOCATION, note_left_out
 from edgecerts.plan.revocations import Revocations, find_revocations
 from edgecerts.plan.stack_notices import stack_notices
 from edgecerts.plan.targets import Targets, find_targets
 from edgecerts.plan.trust import plan_trust
-from edgecerts.plan.unmanaged_lists import note_lists_of_others, note_unmanaged_lists, unmanaged_lists
+from edgecerts.plan.unmanaged_lists import (
+    note_lists_of_others,
+    note_unmanaged_lists,
+    refuse_to_forget,
+    unmanaged_lists,
+)
 
 _EARLY_WARNING = timedelta(days=365)
 DEFAULTS = PlanOptions()
@@ -68,6 +73,7 @@ def make_plan(
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     planned = addresses | {change.address.identity for change in changes}
     hazards = _find_hazards(inventory, plans, changes, replaced=judged.replaced, now=now)
+    hazards += tuple(refuse_to_forget(graph, revocations, now))
     written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
     files, blocked_files = _plan_folder_files(graph, inventory, written)
     log = plan_records(graph, inventory, issuer=issuer, now=now)

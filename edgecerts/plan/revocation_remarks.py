@@ -10,6 +10,19 @@ from edgecerts.plan.revocations import Revocations
 
 _MOST_NAMED = 10
 
+ABOUT_REVOCATION = frozenset(
+    {
+        NoticeCode.CRL_ENDS,
+        NoticeCode.CRL_UNMANAGED,
+        NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.CRL_LEFT_OUT,
+        NoticeCode.REVOKED_NOT_IN_LOG,
+        NoticeCode.REVOKES_NOTHING,
+        NoticeCode.REVOKES_AUTHORITY,
+    }
+)
+"""Notices that stand before all others: whoever revokes somebody reads no further than has to be."""
+
 
 def refuse_entries(
     artifact: RevocationListArtifact, revocations: Revocations, wanted: WantedEntries

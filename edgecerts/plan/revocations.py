@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from edgecerts.desired.graph import REVOCATION_LIST, Graph, identity_of
+from edgecerts.desired.graph import PUBLISHED_LIST, Graph, RevocationListArtifact, identity_of
 from edgecerts.manifest.model import Revocation
 from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import LogEntry
@@ -62,7 +62,7 @@ class Revocations:
     Attributes:
         certificates: by serial number, ended ones included.
         known: every certificate of this authority by its serial number, the one that ends last of several.
-        previous: the newest lists that are here, the authority's own first.
+        previous: the lists of this authority that are here.
         own: the digest of every list here that this authority signed.
         number: the greatest CRLNumber that was used; 0 where there was none.
         since: by identity, before which moment everything that was issued to it is revoked.
@@ -96,7 +96,7 @@ NOTHING_REVOKED = Revocations()
 
 
 def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> Revocations:
-    """Everything that is revoked. Where the manifest asks for no list, nothing is but what older lists say.
+    """Everything that is revoked. Where the manifest asks for no list, and none is here, nothing is.
 
     Args:
         graph: what is declared.
@@ -104,20 +104,18 @@ def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> 
         issuer: the authority as it will be; what another one issued is that one's business.
     """
     lists = graph.authorities[0].revocation_lists
-    if not issuer.judged:
+    own = find_own_lists(inventory, issuer) if issuer.judged else frozenset()
+    if not issuer.judged or not (lists or own):
         return NOTHING_REVOKED
-    own = find_own_lists(inventory, issuer)
-    previous, number = find_previous(inventory, own)
-    if not lists:
-        return Revocations(previous=previous, own=own, number=number)
     known = tuple(_known_certificates(graph, inventory, issuer))
     by_serial: dict[int, KnownCertificate] = {}
     for certificate in known:
         other = by_serial.get(certificate.serial_number)
         if other is None or certificate.not_after > other.not_after:
             by_serial[certificate.serial_number] = certificate
+    previous, number = find_previous(inventory, own, _find_abandoned(lists))
     found = Revocations(known=by_serial, previous=previous, own=own, number=number)
-    return _judge(lists[0].revocations, known, found, inventory, issuer)
+    return _judge(lists[0].revocations if lists else (), known, found, inventory, issuer)
 
 
 def find_own_lists(inventory: Inventory, issuer: IssuerView) -> frozenset[str]:
@@ -126,22 +124,34 @@ def find_own_lists(inventory: Inventory, issuer: IssuerView) -> frozenset[str]:
     return frozenset(digest for digest, facts in distinct.items() if is_own_list(facts, issuer))
 
 
-def find_previous(inventory: Inventory, ours: frozenset[str]) -> tuple[tuple[RevocationListFacts, ...], int]:
-    """The newest lists of this authority that are here, and the greatest number of any.
+def find_previous(
+    inventory: Inventory, ours: frozenset[str], abandoned: frozenset[str] = frozenset()
+) -> tuple[tuple[RevocationListFacts, ...], int]:
+    """The lists of this authority that are here, and the greatest number of any.
 
-    Brokers have copies. They count where they are newer than the authority's own, which may be lost, or an older one
-    that somebody brought back.
+    Brokers have copies. The authority's own list may be lost, or an older one that somebody brought back. A merge may
+    have kept the list of one branch and the copy of the other, and the older one has entries that the newer lacks.
+
+    Args:
+        inventory: what is there.
+        ours: the digests of the lists that this authority signed.
+        abandoned: lists that nothing brings up to date any more; they count where they are newer than all others.
     """
     own: dict[str, RevocationListFacts] = {}
-    copies: dict[str, RevocationListFacts] = {}
+    others: dict[str, RevocationListFacts] = {}
     for path, found in inventory.revocation_lists.items():
         for facts in found.value or ():
             if facts.sha256 in ours:
-                (own if path == REVOCATION_LIST else copies)[facts.sha256] = facts
-    newest_own = max((facts.number or 0 for facts in own.values()), default=0)
-    number = max((facts.number or 0 for facts in copies.values()), default=0)
-    newer = [facts for facts in copies.values() if (facts.number or 0) > newest_own and (own or facts.number == number)]
-    return (*own.values(), *newer), max(newest_own, number)
+                (others if path in abandoned else own)[facts.sha256] = facts
+    newest = max((facts.number or 0 for facts in own.values()), default=0)
+    newer = [facts for facts in others.values() if (facts.number or 0) > newest]
+    return (*own.values(), *newer), max((newest, *(facts.number or 0 for facts in newer)))
+
+
+def _find_abandoned(lists: tuple[RevocationListArtifact, ...]) -> frozenset[str]:
+    """The paths of lists that are not signed again although others are; entries that were let in stay in them."""
+    is_published = any(artifact.path == PUBLISHED_LIST for artifact in lists)
+    return frozenset() if is_published or not lists else frozenset({PUBLISHED_LIST})
 
 
 def is_own_list(facts: RevocationListFacts, issuer: IssuerView) -> bool:

@@ -9,8 +9,11 @@ from datetime import datetime
 from edgecerts.desired.graph import LIST_COPY, Graph
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.profiles import REVOCATION_LIST_RENEWAL_SHARE
-from edgecerts.plan.model import NoticeCode, Remark
+from edgecerts.plan.folder_checks import name_some
+from edgecerts.plan.listed_entries import describe, find_wanted
+from edgecerts.plan.model import HazardCode, NoticeCode, Remark
 from edgecerts.plan.revocation_lists import tell_end
+from edgecerts.plan.revocations import Revocations
 
 
 def unmanaged_lists(graph: Graph, inventory: Inventory) -> tuple[str, ...]:
@@ -41,6 +44,28 @@ def note_unmanaged_lists(graph: Graph, inventory: Inventory, now: datetime) -> I
         hint="write `crl:` to keep it; or take it out of the configuration of every broker first, and then remove"
         f" {'these files' if copies or more else 'the file'}",
     )
+
+
+def refuse_to_forget(graph: Graph, revocations: Revocations, now: datetime) -> Iterator[Remark]:
+    """The hazard where the manifest asks for no list any more, and the one that is here still locks somebody out."""
+    if graph.authorities[0].revocation_lists:
+        return
+    wanted = find_wanted(revocations, unknown_allowed=False, unrevoked_allowed=False, replaced=(), now=now)
+    entries = [listed.entry for listed in wanted.entries if listed.entry.serial_number not in wanted.ended]
+    named = [
+        describe(entry.serial_number, entry.reason, revocations)
+        for entry in entries
+        if entry.serial_number in revocations.listed
+    ]
+    if named:
+        yield Remark(
+            code=HazardCode.UNREVOKED.value,
+            address="ca",
+            message="the revocation list that is here is not signed again, because nothing in the manifest asks for"
+            f" one; revoked in it, and not any more by anything that is declared: {name_some(named)}",
+            hint="write `crl:` to keep the list, and bring back its entries in `revoked`; or, to let them in again:"
+            f" --allow {HazardCode.UNREVOKED}",
+        )
 
 
 def note_lists_of_others(graph: Graph, inventory: Inventory, now: datetime) -> Iterator[Remark]:

@@ -33,6 +33,9 @@ def _certificate(issued: IssuedCertificate) -> Document:
         "not_after": _utc(line.not_after),
         "state": issued.standing.value,
         "in_place": issued.in_place,
+        "revoked": {"reason": issued.revoked.reason.value, "at": rfc3339(issued.revoked.at)}
+        if issued.revoked
+        else None,
         "action": line.action,
         "reasons": list(line.reasons),
         "issued_by": line.issued_by,

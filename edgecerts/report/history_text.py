@@ -46,6 +46,7 @@ _NOW = {
 _COLOURS = {
     Standing.IN_PLACE: Colour.GREEN,
     Standing.STILL_VALID: Colour.YELLOW,
+    Standing.REVOKED: Colour.RED,
     Standing.EXPIRED: Colour.DIM,
 }
 _TEXT, _HANGING = "  ", " " * 13
@@ -81,12 +82,14 @@ def render_history_text(history: History, *, style: Style, output: str) -> str:
 def _headline(history: History) -> str:
     if not history.certificates:
         return f"The log has no certificate of {history.address}."
-    text = f"{history.address}: {plural(len(history.certificates), 'certificate')}"
-    others = len(history.still_valid)
-    if not others:
-        return f"{text}."
-    verb = "is" if others == 1 else "are"
-    return f"{text}; {others:,} that {verb} not in place {verb} still valid."
+    parts = [f"{history.address}: {plural(len(history.certificates), 'certificate')}"]
+    others, revoked = len(history.still_valid), len(history.revoked)
+    if others:
+        verb = "is" if others == 1 else "are"
+        parts.append(f"{others:,} that {verb} not in place {verb} still valid")
+    if revoked:
+        parts.append(f"{revoked:,} {'is' if revoked == 1 else 'are'} revoked")
+    return f"{'; '.join(parts)}."
 
 
 def _paragraph(
@@ -103,10 +106,16 @@ def _paragraph(
     same = before is not None and before.line.spki_sha256 == line.spki_sha256
     yield from _field("key", f"sha256:{line.spki_sha256[:_KEY_DIGITS]}...{', as before' if same else ''}", style)
     yield from _field("by", f"{line.issued_by}, edgecerts {line.version}", style)
-    now = _NOW[issued.standing]
-    if issued.in_place and issued.standing is Standing.EXPIRED:
-        now = "in place, and expired"
-    yield f"{_TEXT}{'now':<{_NAME}}{style.paint(now, _COLOURS[issued.standing])}"
+    yield f"{_TEXT}{'now':<{_NAME}}{style.paint(_now(issued), _COLOURS[issued.standing])}"
+
+
+def _now(issued: IssuedCertificate) -> str:
+    revoked = issued.revoked
+    words = [_NOW[issued.standing]] if issued.standing is not Standing.REVOKED else []
+    if revoked is not None:
+        words.append(f"revoked on {revoked.at:%Y-%m-%d} ({revoked.reason})")
+    in_place = issued.in_place and issued.standing is not Standing.IN_PLACE
+    return ("in place, and " if in_place else "") + ", ".join(words)
 
 
 def _field(name: str, value: str, style: Style) -> list[str]:

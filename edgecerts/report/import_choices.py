@@ -3,10 +3,10 @@
 import shlex
 from collections.abc import Iterator
 
+from edgecerts.adoption.declared_revocations import DeclaredRevocations
 from edgecerts.adoption.findings import FindingCode
 from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.model import AdoptedEntry, Adoption
-from edgecerts.adoption.revoked import RevokedCertificate
 from edgecerts.adoption.roles import serves_all
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.report.change_lines import hint_lines
@@ -52,11 +52,13 @@ def uncertain_lines(adoption: Adoption, style: Style) -> Iterator[str]:
     yield ""
 
 
-def revoked_lines(revoked: tuple[RevokedCertificate, ...]) -> Iterator[str]:
-    """For a comment in the manifest: what the authority has revoked, and what is not declared for that."""
+def undeclared_lines(found: DeclaredRevocations) -> Iterator[str]:
+    """For a comment in the manifest: what the authority has revoked, and what is not declared all the same."""
+    revoked = found.undeclared
     if not revoked:
         return
-    yield f"The authority has revoked {plural(len(revoked), 'certificate')}, and none of them is declared here:"
+    why = found.obstacle or "their serial numbers cannot stand in a list, or are those of certificates in use, too"
+    yield f"The authority has revoked {plural(len(revoked), 'certificate')} that `revoked` does not name: {why}."
     for entry in revoked[:_MOST_REVOKED]:
         reason = f", {entry.serial.reason}" if entry.serial.reason is not None else ""
         day = f", {entry.serial.at:%Y-%m-%d}" if entry.serial.at is not None else ""

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
+from edgecerts.adoption.declared_revocations import DeclaredRevocations
 from edgecerts.adoption.findings import Finding, Outcome
 from edgecerts.adoption.key_findings import name_some
 from edgecerts.adoption.model import AdoptedEntry, Adoption, Declared
 from edgecerts.manifest.model import KeyHeld, PasswordSource
 from edgecerts.manifest.output import DEFAULT_OUTPUT
-from edgecerts.report.import_choices import revoked_lines
+from edgecerts.report.import_choices import undeclared_lines
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Style
 from edgecerts.report.yaml_scalar import yaml_scalar
@@ -65,10 +66,22 @@ def _lines(adoption: Adoption, output: str | None, *, has_schema: bool) -> Itera
             yield f"{title}:"
             for entry in entries:
                 yield from _indented(_entry(entry))
-    if adoption.revoked:
+    yield from _revoked(adoption.revoked)
+
+
+def _revoked(found: DeclaredRevocations) -> Iterator[str]:
+    if found.entries:
         yield ""
-        for text in revoked_lines(adoption.revoked):
-            yield from _comment(text.removeprefix("- "), bullet="- " if text.startswith("- ") else "")
+        yield from _comment("Whom the authority has revoked. `edgecerts apply` signs a list of them for your brokers.")
+        yield "revoked:"
+        for entry in found.entries:
+            serial, note = yaml_scalar(f"{entry.serial_number:x}"), yaml_scalar(printable(entry.note))
+            yield f"{_STEP}- {{serial: {serial}, reason: {entry.reason}, unknown: true, note: {note}}}"
+    lines = list(undeclared_lines(found))
+    if lines:
+        yield ""
+    for text in lines:
+        yield from _comment(text.removeprefix("- "), bullet="- " if text.startswith("- ") else "")
 
 
 def _authority(adoption: Adoption) -> Iterator[str]:

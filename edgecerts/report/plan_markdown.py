@@ -92,7 +92,7 @@ def _remark(addresses: list[str], name: str, message: str, hint: str | None) -> 
 
 def _summary(plan: Plan) -> Iterator[str]:
     """How many files of each action there are; those that stay are only counted here."""
-    counts = plan.summary
+    counts = dict(plan.summary)
     unchanged, blocked = counts.pop(Action.NO_OP.value), counts.pop("blocked")
     waiting = counts.pop("waiting")
     if not any(counts.values()) and not blocked:

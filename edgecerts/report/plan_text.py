@@ -43,7 +43,7 @@ def render_plan_text(plan: Plan, *, style: Style, output: str, show_all: bool = 
 
 def summary_line(plan: Plan) -> str:
     """The last line: how many changes of each kind there are."""
-    counts = plan.summary
+    counts = dict(plan.summary)
     unchanged = counts.pop(Action.NO_OP.value)
     blocked, waiting = counts.pop("blocked"), counts.pop("waiting")
     pending = [f"{count:,} to {action}" for action, count in counts.items() if count]

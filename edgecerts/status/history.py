@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edgecerts.desired.graph import LOG_ADDRESS, identity_of
-from edgecerts.observed.inventory import Observed
+from edgecerts.observed.history_scan import FoundHistory
 from edgecerts.observed.issuance_log import RECORD_ACTION, LogEntry
 from edgecerts.observed.log_scan import FoundLog
-from edgecerts.pki.certificate_facts import CertificateFacts
+from edgecerts.pki.revocation_lists import RevokedEntry
 from edgecerts.plan.log_checks import check_readable
 from edgecerts.plan.model import BlockCode, ReasonCode, Remark
+from edgecerts.status.listed import Listed, find_listed
 
 
 @enum.unique
@@ -20,6 +21,7 @@ class Standing(enum.StrEnum):
 
     IN_PLACE = "in-place"
     STILL_VALID = "still-valid"
+    REVOKED = "revoked"
     EXPIRED = "expired"
 
 
@@ -30,11 +32,13 @@ class IssuedCertificate:
     Attributes:
         line: what the log says about it.
         in_place: it is the one that lies in the identity's folder, whether or not it has ended.
+        revoked: its entry in the authority's revocation list, or None.
     """
 
     line: LogEntry
     in_place: bool
     standing: Standing
+    revoked: RevokedEntry | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,23 +66,21 @@ class History:
         """Those that are not in place: of a broker or client, whoever has the key can connect with them."""
         return tuple(issued for issued in self.certificates if issued.standing is Standing.STILL_VALID)
 
+    @property
+    def revoked(self) -> tuple[IssuedCertificate, ...]:
+        """Those that have not ended, and are refused by brokers that have the list."""
+        return tuple(issued for issued in self.certificates if issued.standing is Standing.REVOKED)
+
 
 def build_history(
-    address: str,
-    *,
-    log: FoundLog,
-    path: str,
-    found: Observed[tuple[CertificateFacts, ...]],
-    manifest: str,
-    declared: bool,
-    now: datetime,
+    address: str, found: FoundHistory, *, path: str, manifest: str, declared: bool, now: datetime
 ) -> History:
     """Finds what was issued to an identity.
 
     Args:
         address: the identity's.
-        log: the whole log.
-        path, found: the identity's certificate file.
+        found: what was read.
+        path: of the identity's certificate file.
         manifest: the manifest's name, for the reader.
         declared: the manifest has the identity.
         now: the one moment of this run, in UTC.
@@ -86,13 +88,11 @@ def build_history(
     Returns:
         the same history for the same arguments, and for the lines of the log in any order.
     """
-    here = found.value[0].sha256 if found.value else None
+    log, here = found.log, found.certificate.value[0].sha256 if found.certificate.value else None
+    listed = find_listed(found)
     lines = [line for line in log.entries if identity_of(line.address) == address or line.sha256 == here]
-    certificates = [
-        IssuedCertificate(line=line, in_place=line.sha256 == here, standing=_standing(line, here, now))
-        for line in _each_once(lines, address)
-    ]
-    notices = [*check_readable(log.unreadable, log.damaged)]
+    certificates = [_judge(line, here, listed, now) for line in _each_once(lines, address)]
+    notices = [*check_readable(log.unreadable, log.damaged), *listed.problems]
     if here is not None and all(line.sha256 != here for line in lines):
         notices.append(
             Remark(
@@ -102,12 +102,12 @@ def build_history(
                 hint="edgecerts apply records it, if this authority signed it",
             )
         )
-    if found.problem is not None:
+    if found.certificate.problem is not None:
         notices.append(
             Remark(
                 code=BlockCode.UNREADABLE.value,
                 address=address,
-                message=f"{path} cannot be read, so none of these is known to be in place: {found.problem}",
+                message=f"{path} cannot be read, so none of these is known to be in place: {found.certificate.problem}",
                 hint="edgecerts plan says what can be done",
             )
         )
@@ -142,7 +142,12 @@ def _each_once(lines: Iterable[LogEntry], address: str) -> list[LogEntry]:
     )
 
 
-def _standing(line: LogEntry, here: str | None, now: datetime) -> Standing:
+def _judge(line: LogEntry, here: str | None, listed: Listed, now: datetime) -> IssuedCertificate:
+    revoked = listed.find(line)
     if datetime.fromisoformat(line.not_after) < now:
-        return Standing.EXPIRED
-    return Standing.IN_PLACE if line.sha256 == here else Standing.STILL_VALID
+        standing = Standing.EXPIRED
+    elif revoked is not None:
+        standing = Standing.REVOKED
+    else:
+        standing = Standing.IN_PLACE if line.sha256 == here else Standing.STILL_VALID
+    return IssuedCertificate(line=line, in_place=line.sha256 == here, standing=standing, revoked=revoked)

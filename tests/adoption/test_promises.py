@@ -179,9 +179,10 @@ def seen(inventory: Inventory) -> dict[str, Any]:
     texts = {path: (f.state, f.value) for path, f in inventory.texts.items()}
     others = {path: (f.state, f.value) for path, f in inventory.also_trusted.items()}
     requests = {path: (f.state, f.value, f.problem) for path, f in inventory.requests.items()}
+    lists = {path: f.state for path, f in inventory.revocation_lists.items()}
     rest = (inventory.log, inventory.log_files, inventory.leftovers, dict(inventory.unreadable), inventory.interrupted)
     return {"keys": keys, "certificates": certificates, "texts": texts, "others": others, "requests": requests,
-            "rest": rest}  # fmt: skip
+            "lists": lists, "rest": rest}  # fmt: skip
 
 
 def test_what_is_expected_is_what_a_scan_finds(

@@ -10,12 +10,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from edgecerts.adoption.revocation_records import IndexDamagedError, read_index
-from tests.adoption.sources import CA, CLIENT, Issued, Profile, begins, issue, write
+from edgecerts.manifest import parse_manifest
+from edgecerts.manifest.model import Revocation
+from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, begins, issue, write
 from tests.adoption.test_matching import codes, found_codes, planned, take_over
 from tests.adoption.test_other_tools import make_with_easyrsa, run
 from tests.conftest import NOW, Project
+from tests.revocation_lists import entries
 
 GOOD_CLIENT = Profile(usages=(CLIENT,))
+GOOD_SERVER = Profile(usages=(SERVER,), alt_names=(x509.DNSName("broker.plant.example"),))
 HOLD, STOLEN = x509.ReasonFlags.certificate_hold, x509.ReasonFlags.key_compromise
 
 
@@ -61,6 +65,11 @@ def files_of(authority: Issued, leaves: dict[str, Issued]) -> dict[str, bytes]:
     return files
 
 
+def declared(project: Project) -> tuple[Revocation, ...]:
+    """What the manifest says is revoked."""
+    return parse_manifest(project.manifest.read_bytes(), source="pki.yaml").revocations
+
+
 @pytest.mark.parametrize("form", [Encoding.PEM, Encoding.DER])
 def test_who_stands_in_a_revocation_list_is_left_out(
     project: Project, source: Path, authority: Issued, form: Encoding
@@ -74,9 +83,79 @@ def test_who_stands_in_a_revocation_list_is_left_out(
     assert left_out["files"] == ["stolen.pem", "stolen.key"]
     assert "CN=stolen was revoked on 2026-11-21 (key-compromise), as list says" in left_out["message"]
     serial = f"{leaves['stolen'].certificate.serial_number:x}"
-    assert f"# - serial {serial}, key-compromise, 2026-11-21 (CN=stolen); list" in project.manifest.read_text()
-    assert planned(project) == {}
+    (entry,) = declared(project)
+    assert (f"{entry.serial:x}", entry.reason, entry.note) == (serial, "key-compromise", "CN=stolen; 2026-11-21; list")
+    assert planned(project) == {"ca/crl": "create"}
     assert not (project.output / "clients/stolen").exists()
+
+
+def test_the_first_apply_signs_a_list_of_whom_the_authority_has_revoked(
+    project: Project, source: Path, authority: Issued
+) -> None:
+    leaves = {name: issue(name, GOOD_CLIENT, by=authority) for name in ("good", "stolen")}
+    gone = issue("gone", Profile(usages=(CLIENT,), begins=NOW - timedelta(days=900), days=800), by=authority)
+    lost = issue("lost", GOOD_CLIENT, by=authority)
+    server = issue("broker.plant.example", GOOD_SERVER, by=authority)
+    files = files_of(authority, leaves | {"gone": gone, "server": server})
+    files |= {"a.crl": revoke(authority, leaves["stolen"], gone, reason=STOLEN), "b.crl": revoke(authority, lost)}
+    document = take_over(project, write(source, files))
+    hints = {entry["code"]: entry["hint"] for entry in document["left_out"]}
+    assert hints["revoked"].startswith("it stays revoked: the manifest says so")
+    assert "until they have the crl.pem that apply makes" in hints["revocation-list"]
+    assert "does not name" not in project.manifest.read_text()
+    assert planned(project) == {"ca/crl": "create", "broker/broker.plant.example/crl": "create"}
+    project.apply()
+    # Whose certificate has ended is refused anyway.
+    stolen, elsewhere = (leaf.certificate.serial_number for leaf in (leaves["stolen"], lost))
+    assert entries(project) == {stolen: "keyCompromise", elsewhere: None}
+    assert planned(project) == {}
+
+
+@pytest.mark.parametrize("reason", ["no key", "no cRLSign", "trusts others"])
+def test_nothing_is_declared_where_no_list_could_be_signed_or_would_lock_clients_out(
+    project: Project, source: Path, reason: str
+) -> None:
+    usage = frozenset({"key_cert_sign"}) if reason == "no cRLSign" else CA.key_usage
+    authority = issue("Plant CA", Profile(is_ca=True, key_usage=usage, days=3650))
+    leaves = {name: issue(name, GOOD_CLIENT, by=authority) for name in ("good", "stolen")}
+    files = files_of(authority, leaves) | {"a.crl": revoke(authority, leaves["stolen"], reason=STOLEN)}
+    if reason == "no key":
+        del files["ca.key"]
+    elif reason == "trusts others":
+        files["bundle.pem"] = authority.pem + issue("Old CA", CA).pem
+    document = take_over(project, write(source, files))
+    assert declared(project) == ()
+    serial = f"{leaves['stolen'].certificate.serial_number:x}"
+    text = " ".join(project.manifest.read_text().replace("#", " ").split())
+    assert "revoked 1 certificate that `revoked` does not name:" in text
+    assert f"- serial {serial}, key-compromise, 2026-11-21 (CN=stolen); a.crl" in text
+    (hint,) = [entry["hint"] for entry in document["left_out"] if entry["code"] == "revoked"]
+    assert hint.startswith("go on giving your brokers the revocation list")
+    assert planned(project) == {}
+
+
+def test_a_serial_number_that_is_in_use_as_well_is_not_declared(
+    project: Project, source: Path, authority: Issued
+) -> None:
+    """The authority lost count: by that number the device that was not revoked would be locked out."""
+    old = issue("unit", Profile(usages=(CLIENT,), serial=7, days=700), by=authority)
+    new = issue("unit", Profile(usages=(CLIENT,), serial=7, days=900), by=authority)
+    index = index_line(old, "R", revoked="261120120000Z,superseded")
+    files = files_of(authority, {"old": old, "new": new}) | {"index.txt": index}
+    document = take_over(project, write(source, files))
+    assert [entry["address"] for entry in document["entries"]] == ["client/unit"]
+    assert declared(project) == ()
+    assert "- serial 7, superseded, 2026-11-20 (CN=unit); index.txt" in project.manifest.read_text()
+    assert planned(project) == {}
+
+
+@pytest.mark.parametrize("name", ['a"], b: {c', "# x: y\n- z", "\u202eevil\u2028", "x" * 58 + ", O=y"])
+def test_no_name_breaks_the_manifest(project: Project, source: Path, authority: Issued, name: str) -> None:
+    leaf = issue(name, GOOD_CLIENT, by=authority)
+    files = files_of(authority, {"1": leaf}) | {"crl.pem": revoke(authority, leaf)}
+    take_over(project, write(source, files))
+    (entry,) = declared(project)
+    assert (entry.serial, entry.reason, entry.unknown) == (leaf.certificate.serial_number, "unspecified", True)
 
 
 def test_who_stands_in_an_index_is_left_out(project: Project, source: Path, authority: Issued) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.brokers.mosquitto import DEADLINE, Broker, mosquitto
 from tests.brokers.paho import exchange_message
@@ -143,6 +144,37 @@ def test_a_list_that_has_ended_locks_everybody_out_until_the_next_apply(tmp_path
         field.apply("gw-1 gw-2")
         reload(broker)
         assert field.who_gets_in(broker, "gw-1", "gw-2") == "gw-1 gw-2"
+
+
+def end_of_list(field: Field) -> datetime:
+    end = x509.load_pem_x509_crl((field.site.output / "brokers/here/crl.pem").read_bytes()).next_update_utc
+    assert end is not None
+    return end
+
+
+def test_without_the_authoritys_key_the_plant_runs_until_the_day_that_the_plan_names(tmp_path: Path) -> None:
+    """Once an hour before the end of the list that the broker has, and once a minute after it."""
+    for ends, names in ((NOW + timedelta(hours=1), "gw-2"), (NOW - timedelta(minutes=1), "")):
+        field, signed = Field(tmp_path / names), ends - timedelta(days=90, hours=-1)
+        field.apply("gw-1 gw-2", now=signed)
+        field.apply("gw-2", gone("gw-1"), now=signed)
+        assert end_of_list(field) == ends
+        key, kept = field.site.output / "ca/ca.key", tmp_path / f"kept-{names}.key"
+        with field.broker() as broker:
+            key.rename(kept)
+            (blocked,) = field.site.plan(NOW).blocked
+            assert (blocked.address, blocked.code) == ("ca/crl", "issuer-key-not-here")
+            told = "refuse every client from" if names else "the list ended on"
+            assert f"{told} {ends:%Y-%m-%d at %H:%M} UTC" in blocked.message
+            for _ in range(2):
+                assert field.site.apply(NOW).exit_code == 1
+                assert end_of_list(field) == ends
+                assert field.who_gets_in(broker, "gw-1", "gw-2") == names
+                reload(broker)
+            kept.rename(key)
+            field.apply("gw-2", gone("gw-1"))
+            reload(broker)
+            assert field.who_gets_in(broker, "gw-1", "gw-2") == "gw-2"
 
 
 def test_clients_of_the_older_authority_stay_in_with_its_list(tmp_path: Path) -> None:
