@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from edgecerts.apply.file_system import FileSystem
 from tests.conftest import NOW, SMALL, Project
+from tests.long_serials import LONG_SERIAL, with_long_serial
 from tests.revocation_lists import HEAD, ends, entries, lists_in, number, own_list, serial
 
 CLIENTS = HEAD + "  gw-1:\n  gw-2:\n  gw-3:\n"
@@ -638,6 +639,60 @@ def test_a_request_for_a_revoked_key_is_refused(settled: Project) -> None:
     # Long after the certificate has ended, too.
     settled.now += timedelta(days=900)
     assert "key-revoked" in codes(plan(settled)["blocked"])
+
+
+def give_long_serial(project: Project, folder: str) -> int:
+    place, key = project.output / folder / "client.pem", project.output / "ca/ca.key"
+    place.write_bytes(with_long_serial(place.read_bytes(), load_pem_private_key(key.read_bytes(), None)))
+    return LONG_SERIAL
+
+
+@pytest.mark.parametrize("by_serial", [False, True])
+def test_a_certificate_that_no_list_can_name_is_said_to_get_in(settled: Project, by_serial: bool) -> None:
+    stolen = give_long_serial(settled, "clients/gw-1")
+    second = serial(settled, "clients/gw-2/client.pem")
+    apply(settled)
+    key = (settled.output / "clients/gw-1/client.key").read_bytes()
+    entry = GONE.replace("name: client/gw-1", f"serial: {stolen:x}") if by_serial else GONE
+    declare(settled, "gw-3", entry + "- {name: client/gw-2, reason: superseded}\n")
+    hazard = next(one for one in plan(settled)["hazards"] if one["code"] == "unlistable-serial")
+    assert f"client/gw-1 {stolen:040x} key-compromise" in hazard["message"]
+    assert settled.run("plan", "--detailed-exitcode").code == 4
+    apply(settled, "--prune", code=4)
+    # Everybody else is locked out; by its serial number one certificate is revoked, by its name also the first.
+    assert second in entries(settled)
+    assert stolen not in entries(settled)
+    assert "unlistable-serial" in codes(status(settled)["folder"])
+    apply(settled, "--allow", "unlistable-serial")
+    # The thief's key is good for nothing else.
+    folder = settled.output / "clients/gw-9"
+    folder.mkdir(mode=0o700)
+    (folder / "client.key").write_bytes(key)
+    (folder / "client.key").chmod(0o600)
+    declare(settled, "gw-3 gw-9", entry)
+    assert "key-revoked" in codes(plan(settled)["blocked"])
+    settled.now += timedelta(days=826)
+    assert plan(settled)["hazards"] == []
+
+
+def test_a_certificate_that_no_list_can_name_still_connects(settled: Project) -> None:
+    """What is said of its folder is true; and with `since` the device gets another."""
+    give_long_serial(settled, "clients/gw-1")
+    apply(settled)
+    declare(settled, "gw-2 gw-3", GONE)
+    assert "client/gw-1" in [one["address"] for one in plan(settled)["notices"] if one["code"] == "still-valid"]
+    settled.now += timedelta(days=2)
+    declare(settled, "gw-1 gw-2 gw-3", GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:"))
+    apply(settled, code=4)
+    assert serial(settled, "clients/gw-1/client.pem") < 2**159
+
+
+def test_a_serial_number_that_no_list_can_name_may_be_declared(settled: Project) -> None:
+    declare(settled, "gw-1 gw-2 gw-3", f"- {{serial: {2**160 - 1:x}, reason: superseded, unknown: true}}\n")
+    apply(settled, code=4)
+    assert codes(plan(settled)["hazards"]) == ["unlistable-serial"]
+    apply(settled, "--allow", "unlistable-serial")
+    assert entries(settled) == {}
 
 
 @pytest.mark.parametrize("is_encrypted", [False, True])
