@@ -717,6 +717,46 @@ def test_a_key_file_that_was_revoked_is_not_certified(
     assert not (folder / "client.pem").exists()
 
 
+def give_password(project: Project) -> None:
+    text = project.manifest.read_text()
+    project.write(text.replace("  gw-1:\n", "  gw-1: {password: {env: PASSWORD}}\n"))
+
+
+def test_a_locked_key_of_a_thief_s_stops_nobody_else(settled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes back from a backup, and only opening it shows that it was revoked: the list is signed all the same."""
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    place = settled.output / "clients/gw-1/client.key"
+    old: Any = load_pem_private_key(place.read_bytes(), None)
+    settled.now += timedelta(days=2)
+    since = GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:")
+    declare(settled, "gw-1 gw-2 gw-3", since)
+    give_password(settled)
+    apply(settled)
+    encryption = BestAvailableEncryption(b"a long enough password")
+    place.write_bytes(old.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    place.with_suffix(".pem").unlink()
+    second = serial(settled, "clients/gw-2/client.pem")
+    declare(settled, "gw-1 gw-3", since + "- {name: client/gw-2, reason: superseded}\n")
+    give_password(settled)
+    monkeypatch.delenv("PASSWORD")
+    result = settled.run("apply")
+    assert (result.code, "--target ca/crl" in result.err) == (1, True)
+    assert second not in entries(settled)
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    result = settled.run("apply", "--format", "json")
+    outcomes = {one["address"]: one for one in json.loads(result.out)["changes"]}
+    assert result.code == 1
+    assert outcomes["client/gw-1/certificate"]["outcome"] == "failed"
+    assert "revoked" in outcomes["client/gw-1/certificate"]["error"]
+    assert (outcomes["ca/crl"]["outcome"], outcomes["broker/plant-a/crl"]["outcome"]) == ("done", "done")
+    assert second in entries(settled)
+    assert not place.with_suffix(".pem").exists()
+    # The same with a password that opens something else.
+    monkeypatch.setenv("PASSWORD", "another long password")
+    assert settled.run("apply", "--replace", "ca/crl").code == 1
+    apply(settled, "--replace", "client/gw-1/private-key")
+
+
 def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project) -> None:
     """The log knows it, although the certificate was another authority's."""
     key = (settled.output / "clients/gw-1/client.key").read_bytes()

@@ -180,6 +180,10 @@ class Worker:
 
     def _begin(self, unit: Unit, transaction: Transaction, key: str) -> bool:
         """Does what needs no commit, and stages the rest. Whether anything was staged."""
+        unusable = self.workshop.keys.failures.get(unit.identity)
+        if unusable is not None and not _is_list(unit.changes[0]):
+            concerned = (change for change in unit.changes if change.issuance is not None)
+            raise ChangeFailedError(next(concerned, unit.changes[0]), unusable)
         for change in unit.changes:
             try:
                 self.guard.check(change)
