@@ -599,6 +599,10 @@ def test_an_address_goes_into_clients_and_into_a_second_list(settled: Project) -
     declare(settled, "gw-2 gw-3", GONE)
     assert busy(settled) == {}
     assert plan(settled)["unmanaged"][0] == "ca/published.crl.pem"
+    (notice,) = [n for n in plan(settled)["notices"] if n["code"] == "crl-unmanaged"]
+    assert "asks for no revocation list" not in notice["message"]
+    assert "that one ends on 2027-02-21 at 11:00 UTC" in notice["message"]
+    assert "crl.url" in (notice["hint"] or "")
 
 
 def test_a_list_that_nobody_asks_for_any_more_is_never_deleted(settled: Project) -> None:
