@@ -323,6 +323,34 @@ def test_without_the_key_of_the_authority_the_plan_says_until_when_the_plant_run
     assert ends(settled) > settled.now + timedelta(days=80)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("private_key: {command: [/bin/false]}", id="a command that fails"),
+        pytest.param("private_key: {env: NOT_SET}", id="a variable that is not set"),
+        pytest.param("private_key: {env: SOMETHING}", id="a variable with something else"),
+        pytest.param("password: {env: SOMETHING}", id="another password"),
+    ],
+)
+def test_an_error_about_the_key_of_the_authority_says_until_when_the_plant_runs(
+    settled: Project, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("SOMETHING", "something else, which opens nothing")
+    place = settled.output / "ca/ca.key"
+    key: Any = load_pem_private_key(place.read_bytes(), None)
+    if "password" in source:
+        encryption = BestAvailableEncryption(b"a long enough password")
+        place.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    else:
+        place.unlink()
+    settled.write((CLIENTS + "crl:\n").replace("{common_name: Test CA}", f"{{common_name: Test CA, {source}}}"))
+    settled.now = ends(settled) - timedelta(days=10)
+    before = settled.files()
+    result = settled.run("apply")
+    assert (result.code, settled.files()) == (1, before)
+    assert "strict brokers refuse every client from 2027-02-21 at 11:00 UTC on, in 10 days" in result.err
+
+
 def test_an_identity_that_is_replaced_is_revoked_where_that_is_declared(project: Project) -> None:
     declare(project, "gw-2", more="defaults: {revoke_on_rekey: true}\n")
     apply(project)

@@ -22,6 +22,7 @@ from edgecerts.plan.model import KeySource, Plan
 from edgecerts.plan.need import NeedKind
 from edgecerts.plan.options import NEW_CA_KEY_TO
 from edgecerts.plan.private_key_checks import unusable_key
+from edgecerts.plan.revocation_lists import is_due, tell_end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def gather_keys(
                 _check_lineage(identity, plan, graph, inventory, key)
         except InvalidKeyError as error:
             if identity.address == graph.authorities[0].address:
-                raise
+                raise type(error)(_with_end(error.message, plan, inventory), hint=error.hint) from error
             failures[identity.address] = error
         else:
             opened[address] = key
@@ -107,12 +108,23 @@ def _fetch_secrets(
         except SecretError as error:
             if isinstance(need.source, PrivateKeySource) and authority.state is State.ABSENT:
                 error = explain_missing_key(error, sources.locate(need.source))
+            if need.address == graph.authorities[0].private_key.address:
+                error = SecretError(_with_end(error.message, plan, inventory), hint=error.hint)
             missing.append(error)
     if missing:
         raise MissingSecretsError(
             [*missing[:-1], _with_list_alone(missing[-1], plan, graph, known=passwords | fetched)]
         )
     return passwords, fetched
+
+
+def _with_end(message: str, plan: Plan, inventory: Inventory) -> str:
+    """Why nothing can be signed; where a revocation list is due, with the day from which nobody gets in."""
+    due = next((change for change in plan.pending if change.listing is not None and is_due(change)), None)
+    if due is None:
+        return message
+    found = inventory.revocation_lists[due.artifact.path].value
+    return f"{message}; {tell_end(found[0] if found else None, plan.created_at)}"
 
 
 def _with_list_alone(error: SecretError, plan: Plan, graph: Graph, *, known: Collection[str]) -> SecretError:
