@@ -269,6 +269,26 @@ def test_a_list_is_signed_again_in_time(settled: Project) -> None:
     assert number(settled) > before
 
 
+def test_a_list_that_is_due_is_one_finding(settled: Project) -> None:
+    """Not one of each broker that will get it as well; what is wrong with a copy by itself is one."""
+    settled.now = ends(settled) - timedelta(days=10)
+    assert [row["state"] for row in status(settled)["identities"]] == ["ok"] * 5
+    assert status(settled)["revocation_lists"][0]["state"] == "due"
+    (settled.output / "brokers/plant-a/crl.pem").unlink()
+    assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
+    settled.now = NOW
+    (settled.output / "brokers/plant-a/crl.pem").write_bytes(b"nonsense")
+    assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
+
+
+def test_an_old_copy_is_a_finding_where_the_list_is_good(settled: Project) -> None:
+    old = (settled.output / "brokers/plant-a/crl.pem").read_bytes()
+    apply(settled, "--replace", "ca/crl")
+    (settled.output / "brokers/plant-a/crl.pem").write_bytes(old)
+    (row,) = [row for row in status(settled)["identities"] if row["state"] != "ok"]
+    assert (row["address"], row["state"]) == ("broker/plant-a", "changed")
+
+
 def test_a_list_that_has_ended_is_signed_again_with_all_that_it_had(settled: Project) -> None:
     declare(settled, "gw-2 gw-3", GONE)
     apply(settled)
