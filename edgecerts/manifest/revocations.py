@@ -154,7 +154,7 @@ def _read_serial(node: Scalar, mistakes: Mistakes) -> int | None:
 def _read_reason(node: Mapping, text: Scalar | None, mistakes: Mistakes) -> RevocationReason:
     if text is None:
         if "reason" not in node and not _has_other_word(node):
-            hint = f"with key-compromise its key is never accepted again; choose from {', '.join(_REASONS)}"
+            hint = f"with key-compromise its key is not accepted again; choose from {', '.join(_REASONS)}"
             mistakes.add(node.mark, "an item of `revoked` has no `reason`", hint)
         return RevocationReason.UNSPECIFIED
     if text in _REASONS:
