@@ -281,6 +281,23 @@ def test_a_list_that_is_due_is_one_finding(settled: Project) -> None:
     assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
 
 
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (timedelta(hours=50), "ends on 2027-02-21, in 2 days."),
+        (timedelta(minutes=57), "ends on 2027-02-21 at 11:00 UTC."),
+        (timedelta(minutes=-1), "ended on 2027-02-21 at 11:00 UTC."),
+        (timedelta(hours=-50), "ended on 2027-02-21."),
+    ],
+    ids=str,
+)
+def test_the_first_line_of_a_status_has_the_hour_where_that_matters(
+    settled: Project, before: timedelta, words: str
+) -> None:
+    settled.now = ends(settled) - before
+    assert settled.run("status").out.splitlines()[0].endswith(f" The revocation list {words}")
+
+
 def test_an_old_copy_is_a_finding_where_the_list_is_good(settled: Project) -> None:
     old = (settled.output / "brokers/plant-a/crl.pem").read_bytes()
     apply(settled, "--replace", "ca/crl")

@@ -1,6 +1,7 @@
 """A status as text for people: when the next certificate ends, a table, and what is wrong with what."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from posixpath import basename
 
 from edgecerts.plan.model import Reason, ReasonCode
@@ -15,6 +16,8 @@ from edgecerts.status.model import IdentityState, KeyPlace, RevocationListRow, S
 
 SERIAL_DIGITS = 8
 """As many of a serial number as tell two certificates apart at a glance; `--format json` has all 40."""
+
+_HOURS_MATTER = timedelta(days=2)
 
 _NOTHING = "-"
 _MARK = "! "
@@ -91,10 +94,14 @@ def _end_of_list(status: Status) -> str:
     summary = next((row.summary for row in status.lists if row.summary is not None), None)
     if summary is None:
         return ""
-    if summary.days_left < 0:
-        return f" The revocation list ended on {summary.next_update:%Y-%m-%d}."
-    days = plural(summary.days_left, "day")
-    return f" The revocation list ends on {summary.next_update:%Y-%m-%d}, in {days}."
+    left = summary.next_update - status.created_at
+    day = f"{summary.next_update:%Y-%m-%d}"
+    # So near to its end the hour matters: a list of hours has no other.
+    moment = f"{day} at {summary.next_update:%H:%M} UTC" if abs(left) < _HOURS_MATTER else day
+    if left < timedelta(0):
+        return f" The revocation list ended on {moment}."
+    in_days = "" if left < _HOURS_MATTER else f", in {plural(summary.days_left, 'day')}"
+    return f" The revocation list ends on {moment}{in_days}."
 
 
 def _table(status: Status, style: Style) -> Iterator[str]:
