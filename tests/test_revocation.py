@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from edgecerts.apply.file_system import FileSystem
 from edgecerts.cli.console import Console
 from tests.conftest import NOW, SMALL, Project
+from tests.long_serials import LONG_SERIAL, with_long_serial
 from tests.revocation_lists import HEAD, ends, entries, lists_in, number, own_list, serial
 
 CLIENTS = HEAD + "  gw-1:\n  gw-2:\n  gw-3:\n"
@@ -298,6 +299,43 @@ def test_a_list_is_signed_again_in_time(settled: Project) -> None:
     assert number(settled) > before
 
 
+def test_a_list_that_is_due_is_one_finding(settled: Project) -> None:
+    """Not one of each broker that will get it as well; what is wrong with a copy by itself is one."""
+    settled.now = ends(settled) - timedelta(days=10)
+    assert [row["state"] for row in status(settled)["identities"]] == ["ok"] * 5
+    assert status(settled)["revocation_lists"][0]["state"] == "due"
+    (settled.output / "brokers/plant-a/crl.pem").unlink()
+    assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
+    settled.now = NOW
+    (settled.output / "brokers/plant-a/crl.pem").write_bytes(b"nonsense")
+    assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (timedelta(hours=50), "ends on 2027-02-21, in 2 days."),
+        (timedelta(minutes=57), "ends on 2027-02-21 at 11:00 UTC."),
+        (timedelta(minutes=-1), "ended on 2027-02-21 at 11:00 UTC."),
+        (timedelta(hours=-50), "ended on 2027-02-21."),
+    ],
+    ids=str,
+)
+def test_the_first_line_of_a_status_has_the_hour_where_that_matters(
+    settled: Project, before: timedelta, words: str
+) -> None:
+    settled.now = ends(settled) - before
+    assert f"The revocation list {words}" in settled.run("status").out.splitlines()[:2]
+
+
+def test_an_old_copy_is_a_finding_where_the_list_is_good(settled: Project) -> None:
+    old = (settled.output / "brokers/plant-a/crl.pem").read_bytes()
+    apply(settled, "--replace", "ca/crl")
+    (settled.output / "brokers/plant-a/crl.pem").write_bytes(old)
+    (row,) = [row for row in status(settled)["identities"] if row["state"] != "ok"]
+    assert (row["address"], row["state"]) == ("broker/plant-a", "changed")
+
+
 def test_a_list_that_has_ended_is_signed_again_with_all_that_it_had(settled: Project) -> None:
     declare(settled, "gw-2 gw-3", GONE)
     apply(settled)
@@ -410,16 +448,44 @@ def test_what_is_left_is_said_in_its_own_unit(settled: Project, left: timedelta,
     assert f"2027-02-21 at 11:00 UTC on, in {words}" in plan(settled)["blocked"][0]["message"]
 
 
-def test_a_list_that_ends_today_says_when(settled: Project) -> None:
+def test_a_list_that_ends_soon_says_at_which_hour(settled: Project) -> None:
     settled.now = ends(settled) - timedelta(minutes=57)
-    assert "The revocation list ends today at 11:00 UTC." in settled.run("status").out
+    assert "The revocation list ends on 2027-02-21 at 11:00 UTC." in settled.run("status").out
     settled.now = ends(settled) + timedelta(minutes=57)
-    assert "The revocation list ended today at 11:00 UTC." in settled.run("status").out
+    assert "The revocation list ended on 2027-02-21 at 11:00 UTC." in settled.run("status").out
 
 
 def test_a_list_of_one_hour(project: Project) -> None:
     declare(project, "gw-1", more="crl: {validity: 1h}\n")
     assert "1 hour, 0 entries" in project.run("plan").out
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("private_key: {command: [/bin/false]}", id="a command that fails"),
+        pytest.param("private_key: {env: NOT_SET}", id="a variable that is not set"),
+        pytest.param("private_key: {env: SOMETHING}", id="a variable with something else"),
+        pytest.param("password: {env: SOMETHING}", id="another password"),
+    ],
+)
+def test_an_error_about_the_key_of_the_authority_says_until_when_the_plant_runs(
+    settled: Project, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("SOMETHING", "something else, which opens nothing")
+    place = settled.output / "ca/ca.key"
+    key: Any = load_pem_private_key(place.read_bytes(), None)
+    if "password" in source:
+        encryption = BestAvailableEncryption(b"a long enough password")
+        place.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    else:
+        place.unlink()
+    settled.write((CLIENTS + "crl:\n").replace("{common_name: Test CA}", f"{{common_name: Test CA, {source}}}"))
+    settled.now = ends(settled) - timedelta(days=10)
+    before = settled.files()
+    result = settled.run("apply")
+    assert (result.code, settled.files()) == (1, before)
+    assert "strict brokers refuse every client from 2027-02-21 at 11:00 UTC on, in 10 days" in result.err
 
 
 def test_an_identity_that_is_replaced_is_revoked_where_that_is_declared(project: Project) -> None:
@@ -699,6 +765,10 @@ def test_an_address_goes_into_clients_and_into_a_second_list(settled: Project) -
     declare(settled, "gw-2 gw-3", GONE)
     assert busy(settled) == {}
     assert plan(settled)["unmanaged"][0] == "ca/published.crl.pem"
+    (notice,) = [n for n in plan(settled)["notices"] if n["code"] == "crl-unmanaged"]
+    assert "asks for no revocation list" not in notice["message"]
+    assert "that one ends on 2027-02-21 at 11:00 UTC" in notice["message"]
+    assert "crl.url" in (notice["hint"] or "")
 
 
 def test_a_list_that_nobody_asks_for_any_more_is_never_deleted(settled: Project) -> None:
@@ -741,6 +811,60 @@ def test_a_request_for_a_revoked_key_is_refused(settled: Project) -> None:
     assert "key-revoked" in codes(plan(settled)["blocked"])
 
 
+def give_long_serial(project: Project, folder: str) -> int:
+    place, key = project.output / folder / "client.pem", project.output / "ca/ca.key"
+    place.write_bytes(with_long_serial(place.read_bytes(), load_pem_private_key(key.read_bytes(), None)))
+    return LONG_SERIAL
+
+
+@pytest.mark.parametrize("by_serial", [False, True])
+def test_a_certificate_that_no_list_can_name_is_said_to_get_in(settled: Project, by_serial: bool) -> None:
+    stolen = give_long_serial(settled, "clients/gw-1")
+    second = serial(settled, "clients/gw-2/client.pem")
+    apply(settled)
+    key = (settled.output / "clients/gw-1/client.key").read_bytes()
+    entry = GONE.replace("name: client/gw-1", f"serial: {stolen:x}") if by_serial else GONE
+    declare(settled, "gw-3", entry + "- {name: client/gw-2, reason: superseded}\n")
+    hazard = next(one for one in plan(settled)["hazards"] if one["code"] == "unlistable-serial")
+    assert f"client/gw-1 {stolen:040x} key-compromise" in hazard["message"]
+    assert settled.run("plan", "--detailed-exitcode").code == 4
+    apply(settled, "--prune", code=4)
+    # Everybody else is locked out; by its serial number one certificate is revoked, by its name also the first.
+    assert second in entries(settled)
+    assert stolen not in entries(settled)
+    assert "unlistable-serial" in codes(status(settled)["folder"])
+    apply(settled, "--allow", "unlistable-serial")
+    # The thief's key is good for nothing else.
+    folder = settled.output / "clients/gw-9"
+    folder.mkdir(mode=0o700)
+    (folder / "client.key").write_bytes(key)
+    (folder / "client.key").chmod(0o600)
+    declare(settled, "gw-3 gw-9", entry)
+    assert "key-revoked" in codes(plan(settled)["blocked"])
+    settled.now += timedelta(days=826)
+    assert plan(settled)["hazards"] == []
+
+
+def test_a_certificate_that_no_list_can_name_still_connects(settled: Project) -> None:
+    """What is said of its folder is true; and with `since` the device gets another."""
+    give_long_serial(settled, "clients/gw-1")
+    apply(settled)
+    declare(settled, "gw-2 gw-3", GONE)
+    assert "client/gw-1" in [one["address"] for one in plan(settled)["notices"] if one["code"] == "still-valid"]
+    settled.now += timedelta(days=2)
+    declare(settled, "gw-1 gw-2 gw-3", GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:"))
+    apply(settled, code=4)
+    assert serial(settled, "clients/gw-1/client.pem") < 2**159
+
+
+def test_a_serial_number_that_no_list_can_name_may_be_declared(settled: Project) -> None:
+    declare(settled, "gw-1 gw-2 gw-3", f"- {{serial: {2**160 - 1:x}, reason: superseded, unknown: true}}\n")
+    apply(settled, code=4)
+    assert codes(plan(settled)["hazards"]) == ["unlistable-serial"]
+    apply(settled, "--allow", "unlistable-serial")
+    assert entries(settled) == {}
+
+
 @pytest.mark.parametrize("is_encrypted", [False, True])
 def test_a_key_file_that_was_revoked_is_not_certified(
     settled: Project, monkeypatch: pytest.MonkeyPatch, is_encrypted: bool
@@ -761,6 +885,46 @@ def test_a_key_file_that_was_revoked_is_not_certified(
     result = settled.run("apply")
     assert (result.code, "revoked" in result.out + result.err) == (1, True)
     assert not (folder / "client.pem").exists()
+
+
+def give_password(project: Project) -> None:
+    text = project.manifest.read_text()
+    project.write(text.replace("  gw-1:\n", "  gw-1: {password: {env: PASSWORD}}\n"))
+
+
+def test_a_locked_key_of_a_thief_s_stops_nobody_else(settled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes back from a backup, and only opening it shows that it was revoked: the list is signed all the same."""
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    place = settled.output / "clients/gw-1/client.key"
+    old: Any = load_pem_private_key(place.read_bytes(), None)
+    settled.now += timedelta(days=2)
+    since = GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:")
+    declare(settled, "gw-1 gw-2 gw-3", since)
+    give_password(settled)
+    apply(settled)
+    encryption = BestAvailableEncryption(b"a long enough password")
+    place.write_bytes(old.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    place.with_suffix(".pem").unlink()
+    second = serial(settled, "clients/gw-2/client.pem")
+    declare(settled, "gw-1 gw-3", since + "- {name: client/gw-2, reason: superseded}\n")
+    give_password(settled)
+    monkeypatch.delenv("PASSWORD")
+    result = settled.run("apply")
+    assert (result.code, "--target ca/crl" in result.err) == (1, True)
+    assert second not in entries(settled)
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    result = settled.run("apply", "--format", "json")
+    outcomes = {one["address"]: one for one in json.loads(result.out)["changes"]}
+    assert result.code == 1
+    assert outcomes["client/gw-1/certificate"]["outcome"] == "failed"
+    assert "revoked" in outcomes["client/gw-1/certificate"]["error"]
+    assert (outcomes["ca/crl"]["outcome"], outcomes["broker/plant-a/crl"]["outcome"]) == ("done", "done")
+    assert second in entries(settled)
+    assert not place.with_suffix(".pem").exists()
+    # The same with a password that opens something else.
+    monkeypatch.setenv("PASSWORD", "another long password")
+    assert settled.run("apply", "--replace", "ca/crl").code == 1
+    apply(settled, "--replace", "client/gw-1/private-key")
 
 
 def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project) -> None:

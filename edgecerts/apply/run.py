@@ -210,6 +210,9 @@ def _prepare_unlocked(run: Run) -> _Prepared | None:
         if _is_still(run, inventory):
             raise
         return None
+    if prepared.keys.failures and not _is_still(run, inventory):
+        # As above, of one identity's key.
+        return None
     waits = any(change.action is not Action.NO_OP for change in selection.plan.changes) or selection.stale
     # An authority that was read before it came, with what it issued read afterwards, looks like one that was lost.
     sure = selection.plan.pending or not waits or _is_still(run, inventory)

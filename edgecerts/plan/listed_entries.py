@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
-from edgecerts.pki.revocation_reasons import RevocationReason
+from edgecerts.pki.revocation_reasons import RevocationReason, can_be_listed
 from edgecerts.plan.listing import ListedEntry
 from edgecerts.plan.model import Change, HazardCode, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
@@ -21,6 +21,7 @@ class WantedEntries:
         unrevoked: entries of older lists that nothing revokes any more, although their certificates have not ended.
         lost: entries of older lists that the log does not know; they stay.
         dropped: those of `unrevoked` that are left out, because that was allowed.
+        unlistable: what is revoked and has not ended, and no list can name: it gets in until somebody else stops it.
         ended: serial numbers of certificates that have ended; whether they have an entry makes no list anew.
     """
 
@@ -28,6 +29,7 @@ class WantedEntries:
     unrevoked: tuple[RevokedEntry, ...]
     lost: tuple[RevokedEntry, ...]
     dropped: frozenset[int]
+    unlistable: tuple[RevokedEntry, ...]
     ended: frozenset[int]
 
 
@@ -78,11 +80,13 @@ def find_wanted(
             entries[number] = ListedEntry(entry=_until(entry, now))
     for number, pending in _pending_entries(replaced, now):
         entries.setdefault(number, pending)
+    unlistable = [number for number in sorted(entries) if not can_be_listed(number)]
     return WantedEntries(
-        entries=tuple(entries[number] for number in sorted(entries)),
+        entries=tuple(entries[number] for number in sorted(entries) if can_be_listed(number)),
         unrevoked=tuple(unrevoked),
         lost=tuple(lost),
         dropped=frozenset(entry.serial_number for entry in unrevoked) if unrevoked_allowed else frozenset(),
+        unlistable=tuple(entries[number].entry for number in unlistable if number not in ended),
         ended=frozenset(ended),
     )
 
@@ -90,7 +94,7 @@ def find_wanted(
 def find_refused(revocations: Revocations, options: PlanOptions) -> frozenset[int]:
     """Serial numbers of certificates that cannot connect although they have not ended, or will not."""
     listed = () if HazardCode.UNREVOKED in options.allow else revocations.listed
-    return frozenset(revocations.certificates) | frozenset(listed)
+    return frozenset(filter(can_be_listed, (*revocations.certificates, *listed)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -189,6 +189,7 @@ class HazardCode(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
+    UNLISTABLE_SERIAL = "unlistable-serial"
 
     @property
     def refuses_everything(self) -> bool:
@@ -197,7 +198,7 @@ class HazardCode(enum.StrEnum):
     @property
     def refuses_entries(self) -> bool:
         """Whether it is about entries of the revocation list, which is signed without them, or with them as before."""
-        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL)
+        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL, HazardCode.UNLISTABLE_SERIAL)
 
 
 @enum.unique

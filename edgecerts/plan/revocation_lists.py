@@ -238,6 +238,11 @@ def due_from(artifact: RevocationListArtifact, facts: RevocationListFacts) -> da
     return facts.next_update - artifact.renewal.window(facts.period.lifetime)
 
 
+def is_due(change: Change) -> bool:
+    """Whether a list is signed because of when it ends or begins."""
+    return any(reason.code in _RENEWAL for reason in change.reasons)
+
+
 def _find_obstacle(given: _Given) -> Obstacle | None:
     """Why nothing can be signed, or put in this place."""
     obstacle = unreadable(given.artifact.path, given.found) or given.issuer.obstacle

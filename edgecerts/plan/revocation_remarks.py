@@ -45,6 +45,16 @@ def refuse_entries(
             message=f"nothing here has the serial number {_some(_places(revocations.unknown))}",
             hint="look it up in issued/, or, where it is right, write `unknown: true` beside it",
         )
+    if wanted.unlistable:
+        named = [describe(entry.serial_number, entry.reason, revocations) for entry in wanted.unlistable]
+        yield Remark(
+            code=HazardCode.UNLISTABLE_SERIAL.value,
+            address=str(artifact.address),
+            message="revoked, and gets in all the same, because no list can name a serial number of 160 bits or more:"
+            f" {_some(named)}",
+            hint="remove its user at every broker, or replace the authority; where that is done:"
+            f" --allow {HazardCode.UNLISTABLE_SERIAL}",
+        )
 
 
 def remark_on_entries(

@@ -3,12 +3,13 @@
 The former stay, because a broker may use one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from edgecerts.desired.graph import LIST_COPY, Graph
+from edgecerts.desired.graph import LIST_COPY, PUBLISHED_LIST, Graph
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.profiles import REVOCATION_LIST_RENEWAL_SHARE
+from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.folder_checks import name_some
 from edgecerts.plan.listed_entries import describe, find_wanted
 from edgecerts.plan.model import HazardCode, NoticeCode, Remark
@@ -32,6 +33,9 @@ def note_unmanaged_lists(graph: Graph, inventory: Inventory, now: datetime) -> I
     if not paths:
         return
     found = [facts for path in paths for facts in inventory.revocation_lists[path].value or ()]
+    if paths == (PUBLISHED_LIST,) and graph.authorities[0].revocation_lists:
+        yield _note_published(found, now)
+        return
     first = min(found, key=lambda facts: facts.next_update, default=None)
     end = f"; {tell_end(first, now)}" if first is not None else ""
     copies = sum(path.endswith(f"/{LIST_COPY}") for path in paths)
@@ -43,6 +47,21 @@ def note_unmanaged_lists(graph: Graph, inventory: Inventory, now: datetime) -> I
         f" nobody signs the next one{end}",
         hint="write `crl:` to keep it; or take it out of the configuration of every broker first, and then remove"
         f" {'these files' if copies or more else 'the file'}",
+    )
+
+
+def _note_published(found: Sequence[RevocationListFacts], now: datetime) -> Remark:
+    """Without `crl.url`: brokers that read a file have theirs, and those that fetch one get an old one."""
+    end = ""
+    if found:
+        ends = found[0].next_update
+        end = f"; that one {'ended' if ends < now else 'ends'} on {ends:%Y-%m-%d at %H:%M} UTC"
+    return Remark(
+        code=NoticeCode.CRL_UNMANAGED.value,
+        address="ca",
+        message=f"the manifest has no `crl.url` any more, and nobody signs the next {PUBLISHED_LIST}{end}; clients'"
+        " certificates still name its address, and a broker that fetches the list there (EMQX) gets no newer one",
+        hint="write `crl.url` to keep it; or switch that check off at every such broker, and then remove the file",
     )
 
 

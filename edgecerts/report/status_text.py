@@ -1,7 +1,7 @@
 """A status as text for people: when the next certificate ends, a table, and what is wrong with what."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from posixpath import basename
 
 from edgecerts.plan.model import Reason, ReasonCode
@@ -16,6 +16,8 @@ from edgecerts.status.model import IdentityState, KeyPlace, ListSummary, Revocat
 
 SERIAL_DIGITS = 8
 """As many of a serial number as tell two certificates apart at a glance; `--format json` has all 40."""
+
+_HOURS_MATTER = timedelta(days=2)
 
 _NOTHING = "-"
 _MARK = "! "
@@ -104,11 +106,13 @@ def _headline(status: Status, output: str) -> str:
 def _end_of_list(summary: ListSummary, now: datetime) -> str:
     """When the revocation list ends: on that day nobody gets in any more."""
     ends = summary.next_update
-    if not summary.days_left:
-        return f"The revocation list {'ended' if ends < now else 'ends'} today at {ends:%H:%M} UTC."
-    if ends < now:
-        return f"The revocation list ended on {ends:%Y-%m-%d}."
-    return f"The revocation list ends on {ends:%Y-%m-%d}, in {plural(summary.days_left, 'day')}."
+    left = ends - now
+    verb = "ended" if left < timedelta(0) else "ends"
+    # So near to its end the hour matters: a list of hours has no other.
+    if abs(left) < _HOURS_MATTER:
+        return f"The revocation list {verb} on {ends:%Y-%m-%d at %H:%M} UTC."
+    in_days = f", in {plural(summary.days_left, 'day')}" if verb == "ends" else ""
+    return f"The revocation list {verb} on {ends:%Y-%m-%d}{in_days}."
 
 
 def _table(status: Status, style: Style) -> Iterator[str]:

@@ -34,6 +34,7 @@ FOLDER_FINDINGS = frozenset(
         NoticeCode.REVOKED_NOT_IN_LOG,
         HazardCode.UNREVOKED,
         HazardCode.UNKNOWN_SERIAL,
+        HazardCode.UNLISTABLE_SERIAL,
     )
 )
 """Notices and hazards of a plan that are findings about the folder."""
