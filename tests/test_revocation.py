@@ -412,9 +412,9 @@ def test_what_is_left_is_said_in_its_own_unit(settled: Project, left: timedelta,
 
 def test_a_list_that_ends_today_says_when(settled: Project) -> None:
     settled.now = ends(settled) - timedelta(minutes=57)
-    assert "The revocation list ends today at 11:00 UTC." in settled.run("status").out
+    assert "The revocation list ends on 2027-02-21 at 11:00 UTC." in settled.run("status").out
     settled.now = ends(settled) + timedelta(minutes=57)
-    assert "The revocation list ended today at 11:00 UTC." in settled.run("status").out
+    assert "The revocation list ended on 2027-02-21 at 11:00 UTC." in settled.run("status").out
 
 
 def test_a_list_of_one_hour(project: Project) -> None:

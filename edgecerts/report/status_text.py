@@ -1,7 +1,7 @@
 """A status as text for people: when the next certificate ends, a table, and what is wrong with what."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from posixpath import basename
 
 from edgecerts.plan.model import Reason, ReasonCode
@@ -16,6 +16,8 @@ from edgecerts.status.model import IdentityState, KeyPlace, ListSummary, Revocat
 
 SERIAL_DIGITS = 8
 """As many of a serial number as tell two certificates apart at a glance; `--format json` has all 40."""
+
+_HOURS_MATTER = timedelta(days=2)
 
 _NOTHING = "-"
 _MARK = "! "
@@ -103,12 +105,14 @@ def _headline(status: Status, output: str) -> str:
 
 def _end_of_list(summary: ListSummary, now: datetime) -> str:
     """When the revocation list ends: on that day nobody gets in any more."""
-    ends = summary.next_update
-    if not summary.days_left:
-        return f"The revocation list {'ended' if ends < now else 'ends'} today at {ends:%H:%M} UTC."
-    if ends < now:
-        return f"The revocation list ended on {ends:%Y-%m-%d}."
-    return f"The revocation list ends on {ends:%Y-%m-%d}, in {plural(summary.days_left, 'day')}."
+    left = summary.next_update - now
+    day = f"{summary.next_update:%Y-%m-%d}"
+    # So near to its end the hour matters: a list of hours has no other.
+    moment = f"{day} at {summary.next_update:%H:%M} UTC" if abs(left) < _HOURS_MATTER else day
+    if left < timedelta(0):
+        return f"The revocation list ended on {moment}."
+    in_days = "" if left < _HOURS_MATTER else f", in {plural(summary.days_left, 'day')}"
+    return f"The revocation list ends on {moment}{in_days}."
 
 
 def _table(status: Status, style: Style) -> Iterator[str]:
