@@ -105,14 +105,14 @@ def _headline(status: Status, output: str) -> str:
 
 def _end_of_list(summary: ListSummary, now: datetime) -> str:
     """When the revocation list ends: on that day nobody gets in any more."""
-    ends = summary.next_update
-    left = ends - now
-    verb = "ended" if left < timedelta(0) else "ends"
+    left = summary.next_update - now
+    day = f"{summary.next_update:%Y-%m-%d}"
     # So near to its end the hour matters: a list of hours has no other.
-    if abs(left) < _HOURS_MATTER:
-        return f"The revocation list {verb} on {ends:%Y-%m-%d at %H:%M} UTC."
-    in_days = f", in {plural(summary.days_left, 'day')}" if verb == "ends" else ""
-    return f"The revocation list {verb} on {ends:%Y-%m-%d}{in_days}."
+    moment = f"{day} at {summary.next_update:%H:%M} UTC" if abs(left) < _HOURS_MATTER else day
+    if left < timedelta(0):
+        return f"The revocation list ended on {moment}."
+    in_days = "" if left < _HOURS_MATTER else f", in {plural(summary.days_left, 'day')}"
+    return f"The revocation list ends on {moment}{in_days}."
 
 
 def _table(status: Status, style: Style) -> Iterator[str]:
