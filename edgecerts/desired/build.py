@@ -33,6 +33,7 @@ _KINDS = {EndEntityKind.BROKER: IdentityKind.BROKER, EndEntityKind.CLIENT: Ident
 _FOLDERS = {IdentityKind.BROKER: "brokers", IdentityKind.CLIENT: "clients"}
 _STEMS = {IdentityKind.BROKER: "server", IdentityKind.CLIENT: "client"}
 _ROOT = "ca"
+_ISSUER = Address(identity=_ROOT, part="certificate")
 _LIFETIME_KEYS = frozenset({"validity", "not_after"})
 _RENEWAL = RenewalRule(duration=RENEWAL_AT_MOST, share=1 / RENEWAL_SHARE)
 
@@ -106,7 +107,6 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
     kind = _KINDS[entity.kind]
     address = f"{kind}/{entity.name}"
     folder = f"{_FOLDERS[kind]}/{entity.name}"
-    issuer_certificate = Address(identity="ca", part="certificate")
     return Identity(
         address=address,
         kind=kind,
@@ -126,7 +126,7 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
             address=Address(identity=address, part="certificate"),
             path=f"{folder}/{_STEMS[kind]}.pem",
             spec=CertificateSpec(is_ca=False, subject=entity.subject, alt_names=entity.alt_names, usages=entity.usages),
-            issuer=issuer_certificate,
+            issuer=_ISSUER,
             lifetime=entity.lifetime,
             lifetime_declared=bool(_LIFETIME_KEYS & entity.declared),
             usages_declared="usages" in entity.declared,
@@ -135,7 +135,7 @@ def _build_end_entity(entity: EndEntity, issuer: Authority) -> Identity:
         trust=TrustArtifact(
             address=Address(identity=address, part="trust"),
             path=f"{folder}/ca.pem",
-            issuer=issuer_certificate,
+            issuer=_ISSUER,
             also_trust=issuer.also_trust,
         ),
         request=_build_request(entity),

@@ -23,6 +23,9 @@ from edgecerts.pki.private_keys import KeyFacts
 
 Parse = Callable[[bytes], tuple[CertificateFacts, ...]]
 
+Copies = dict[tuple[int, int | None, int | None], Observed[tuple[CertificateFacts, ...]]]
+"""The files that are alike in all that is known of them, by what they hold and their permissions."""
+
 
 def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles | None = None) -> Inventory:
     """Reads every file of the graph.
@@ -52,7 +55,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles |
         places |= {files.place} if files.place is not None else set()
     with reader.open_folder() as root:
         texts = {artifact.path: observe_text(root, artifact.path) for artifact in graph.folder_files}
-    log = scan_log(reader)
+    log = scan_log(reader, _by_digest(certificates))
     leftovers, unreadable_parents = scan_leftovers(reader, graph, places)
     return Inventory(
         private_keys=keys if keeps else {path: _without_modes(found) for path, found in keys.items()},
@@ -69,6 +72,12 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles |
         folders=tuple(folders),
         keeps_modes=keeps,
     )
+
+
+def _by_digest(
+    certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]],
+) -> dict[str, CertificateFacts]:
+    return {facts.sha256: facts for found in certificates.values() for facts in found.value or ()}
 
 
 def _has_journal(reader: FolderReader) -> bool:
@@ -142,25 +151,31 @@ def _scan_identities(reader: FolderReader, graph: Graph, seen: SeenFiles | None)
     """Each identity's files, from one folder that is opened once."""
     # Every identity has a copy of the same ca.pem.
     parse_copies = functools.cache(parse_certificates)
+    copies: Copies = {}
     own = OwnFiles(reader)
     for parent, group in itertools.groupby(graph.identities, key=lambda identity: identity.folder.rpartition("/")[0]):
         identities = tuple(group)
         try:
             with reader.open_folder(parent) as folder:
                 for identity in identities:
-                    yield _scan_identity(folder, identity, parse_copies, own, seen)
+                    yield _scan_identity(folder, identity, parse_copies, copies, own, seen)
         except NotReadableError as error:
             yield from (_unreadable(identity, error) for identity in identities)
 
 
 def _scan_identity(
-    parent: OpenFolder | None, identity: Identity, parse_copies: Parse, own: OwnFiles, seen: SeenFiles | None
+    parent: OpenFolder | None,
+    identity: Identity,
+    parse_copies: Parse,
+    copies: Copies,
+    own: OwnFiles,
+    seen: SeenFiles | None,
 ) -> _IdentityFiles:
     def read(folder: OpenFolder | None) -> _IdentityFiles:
         certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
         certificates = {certificate: observe(folder, _name(certificate), parse_certificates, seen)}
         if trust is not None:
-            certificates[trust] = observe(folder, _name(trust), parse_copies, seen)
+            certificates[trust] = _alike(observe(folder, _name(trust), parse_copies, seen), copies)
         key = identity.private_key.path
         return _IdentityFiles(
             private_keys={key: observe_key(folder, _name(key), own, seen)},
@@ -175,6 +190,13 @@ def _scan_identity(
         return read_folder(parent, _name(identity.folder), read)
     except NotReadableError as error:
         return _unreadable(identity, error)
+
+
+def _alike(found: Observed[tuple[CertificateFacts, ...]], copies: Copies) -> Observed[tuple[CertificateFacts, ...]]:
+    """The same object for files that are alike. What is kept here stays, so its number is nobody else's."""
+    if found.value is None:
+        return found
+    return copies.setdefault((id(found.value), found.mode, found.folder_mode), found)
 
 
 def _unreadable(identity: Identity, error: NotReadableError) -> _IdentityFiles:

@@ -52,7 +52,9 @@ def make_plan(
     plans, issuer, replaced = _plan_identities(graph, inventory, options, now)
     leftovers, unmanaged, leftover_notices = plan_leftovers(inventory, issuer=issuer, prune=options.prune, now=now)
     changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
-    addresses = {str(change.address) for change in changes}
+    told = {remark.address for plan in plans for remark in plan.blocked}
+    told |= {remark.address for plan in plans for remark in plan.waiting}
+    addresses = {address for change in changes if told and (address := str(change.address)) in told}
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     identities = {change.address.identity for change in changes}
     hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
