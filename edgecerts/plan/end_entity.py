@@ -334,13 +334,13 @@ class EndEntityPlanner:
             message = f"{path} was not issued by this authority, is not in its log, and is not for the key beside it"
         else:
             return
-        plan.hazards.append(
+        plan.hazards += (
             Remark(
                 code=HazardCode.FOREIGN_FILE.value,
                 address=plan.identity.address,
                 message=message,
                 hint=f"move it away, or have it replaced: --allow {HazardCode.FOREIGN_FILE}",
-            )
+            ),
         )
 
     def _note_identity(self, plan: IdentityPlan, reasons: tuple[Reason, ...]) -> None:

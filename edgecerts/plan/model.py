@@ -335,7 +335,7 @@ class Plan:
         pending = {change.address for change in self.pending}
         return tuple(change for change in possible if change.address not in pending)
 
-    @functools.cached_property
+    @property
     def summary(self) -> dict[str, int]:
         """How many changes of each action there are; blocked ones are counted as `blocked` alone.
 

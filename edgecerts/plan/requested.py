@@ -96,7 +96,7 @@ class RequestedPlanner(EndEntityPlanner):
         if certificate.state is State.ABSENT and sent.found.state is State.ABSENT:
             plan.keep(identity.private_key)
             plan.keep(identity.certificate)
-            plan.waiting.append(wait_for(identity, WaitingCode.REQUEST_MISSING, "waits for the request of its host"))
+            plan.waiting += (wait_for(identity, WaitingCode.REQUEST_MISSING, "waits for the request of its host"),)
         elif self._options.replaces(identity.private_key):
             self._refuse_new_key(plan)
         elif not certificate.value:
@@ -189,11 +189,11 @@ class RequestedPlanner(EndEntityPlanner):
         identity, declared = plan.identity, plan.identity.private_key.key_type
         if is_weak(facts.key_type):
             message = f"its key is {facts.key_type}, which is not certified again; waits for a request for another key"
-            plan.waiting.append(wait_for(identity, WaitingCode.KEY_UNUSABLE, message))
+            plan.waiting += (wait_for(identity, WaitingCode.KEY_UNUSABLE, message),)
             return True
         if identity.private_key.key_type_declared and facts.key_type != declared.value:
             message = f"waits for a request for a key of the type {declared}"
-            plan.waiting.append(wait_for(identity, WaitingCode.KEY_TYPE_CHANGED, message))
+            plan.waiting += (wait_for(identity, WaitingCode.KEY_TYPE_CHANGED, message),)
         return False
 
     def _refuse_new_key(self, plan: IdentityPlan) -> None:
