@@ -91,7 +91,7 @@ def test_a_fleet_is_made_by_all_of_them(project: Project, monkeypatch: pytest.Mo
     assert len({facts.serial_number for facts in found.values()}) == SIZE
     assert len({facts.spki_sha256 for facts in found.values()}) == SIZE
     (log,) = (project.output / "issued").glob("*.jsonl")
-    entries = parse_log(log.read_text()).entries
+    entries = parse_log(log.read_bytes()).entries
     # In the order of the plan, whoever made them.
     assert [entry.address for entry in entries[1:]] == [f"client/{name}/certificate" for name in found]
     assert [entry.sha256 for entry in entries[1:]] == [facts.sha256 for facts in found.values()]

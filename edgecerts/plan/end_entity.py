@@ -1,5 +1,6 @@
 """The plan of one broker or client: its private key, its certificate and its copy of what it trusts."""
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -78,9 +79,6 @@ class EndEntityPlanner:
         self._options = options
         self._now = now
         self._addresses = addresses
-        self._owners: dict[str, frozenset[str]] = {}
-        for entry in inventory.log:
-            self._owners[entry.sha256] = self._owners.get(entry.sha256, frozenset()) | {entry.address}
         own = {
             entry.not_after for entry in inventory.log if entry.spki_sha256 == entry.issuer_key == issuer.spki_sha256
         }
@@ -340,6 +338,18 @@ class EndEntityPlanner:
         )
         return True
 
+    def _owners(self, facts: CertificateFacts) -> frozenset[str]:
+        """Whose a certificate was when it was issued, by the log."""
+        return self._all_owners.get(facts.sha256, frozenset())
+
+    @functools.cached_property
+    def _all_owners(self) -> dict[str, frozenset[str]]:
+        """By certificate. Asked for where one is replaced, and not where there is nothing to do."""
+        owners: dict[str, frozenset[str]] = {}
+        for entry in self._inventory.log:
+            owners[entry.sha256] = owners.get(entry.sha256, frozenset()) | {entry.address}
+        return owners
+
     def _note_foreign_file(
         self, plan: IdentityPlan, key: Observed[KeyFacts], facts: CertificateFacts, reasons: tuple[Reason, ...]
     ) -> None:
@@ -349,7 +359,7 @@ class EndEntityPlanner:
         Where no key is here at all, one that was issued to another entry is foreign, too: the other's key would get
         this one's name.
         """
-        path, owners = plan.identity.certificate.path, self._owners.get(facts.sha256, frozenset())
+        path, owners = plan.identity.certificate.path, self._owners(facts)
         issuer_codes = (ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID)
         ours = not any(reason.code in issuer_codes for reason in reasons) or bool(owners)
         beside = key.value is not None and key.value.spki_sha256 == facts.spki_sha256
@@ -362,13 +372,13 @@ class EndEntityPlanner:
             message = f"{path} was not issued by this authority, is not in its log, and is not for the key beside it"
         else:
             return
-        plan.hazards.append(
+        plan.hazards += (
             Remark(
                 code=HazardCode.FOREIGN_FILE.value,
                 address=plan.identity.address,
                 message=message,
                 hint=f"move it away, or have it replaced: --allow {HazardCode.FOREIGN_FILE}",
-            )
+            ),
         )
 
     def _note_identity(self, plan: IdentityPlan, reasons: tuple[Reason, ...]) -> None:

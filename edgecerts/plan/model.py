@@ -348,7 +348,7 @@ class Plan:
         """Whether a hazard that nobody allowed keeps entries of the revocation list as they were."""
         return any(HazardCode(hazard.code).refuses_entries for hazard in self.refusals)
 
-    @functools.cached_property
+    @property
     def summary(self) -> dict[str, int]:
         """How many changes of each action there are; blocked ones are counted as `blocked` alone.
 

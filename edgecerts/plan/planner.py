@@ -67,9 +67,14 @@ def make_plan(
     leftovers, unmanaged, leftover_notices = plan_leftovers(
         inventory, issuer=issuer, revoked=find_refused(revocations, options), prune=options.prune, now=now
     )
+    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
     asked = (*(change for plan in plans for change in plan.changes), *leftovers)
     changes = tuple(change for change in asked if judged.targets.covers(change))
-    addresses = {str(change.address) for change in changes}
+    # Few of a fleet's files are told of.
+    told = {remark.address for plan in plans for remark in plan.blocked}
+    told |= {remark.address for plan in plans for remark in plan.waiting}
+    told |= {notice.address for notice in notices}
+    addresses = {address for change in changes if told and (address := str(change.address)) in told}
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     planned = addresses | {change.address.identity for change in changes}
     hazards = _find_hazards(inventory, plans, changes, replaced=judged.replaced, now=now)
@@ -83,7 +88,7 @@ def make_plan(
     writes = bool(select_pending(changes, blocked_addresses, ()))
     hazards = (insecure, *hazards) if insecure is not None and writes else hazards
     pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
-    notices = _concerning(planned, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options)
+    notices = _concerning(planned, notices, options)
     notices += (*_note_left_out(judged), *_note_folder(inventory, log, insecure if not writes else None, now))
     return Plan(
         created_at=now,

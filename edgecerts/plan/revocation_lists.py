@@ -97,8 +97,8 @@ def plan_revocation_lists(
         replaced=replaced,
         now=now,
     )
-    plan.hazards.extend(refuse_entries(artifacts[0], revocations, wanted))
-    plan.notices.extend(remark_on_entries(artifacts[0], revocations, wanted))
+    plan.hazards += tuple(refuse_entries(artifacts[0], revocations, wanted))
+    plan.notices += tuple(remark_on_entries(artifacts[0], revocations, wanted))
     all_changed = []
     for artifact in artifacts:
         found = inventory.revocation_lists[artifact.path]
@@ -147,7 +147,7 @@ def _plan_list(
     listing = Listing(
         period=period, number=max(revocations.number + 1, int(given.now.timestamp())), entries=wanted.entries
     )
-    plan.changes.append(Change(artifact=artifact, action=action, reasons=tuple(reasons), listing=listing))
+    plan.changes += (Change(artifact=artifact, action=action, reasons=tuple(reasons), listing=listing),)
 
 
 LIST_BLOCKED = Obstacle(
