@@ -68,6 +68,18 @@ class ManifestError(EdgecertsError):
         super().__init__(f"{source} has {count} mistake{'s' if count != 1 else ''}")
 
 
+class InterruptedApplyError(EdgecertsError):
+    """An `apply` that somebody stopped while it wrote. What is done stays done."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__(
+            f"{done:,} of {total:,} files are done, and every file is whole",
+            hint="the next edgecerts apply goes on with the rest",
+        )
+
+
 class InvalidNameError(EdgecertsError, ValueError):
     """A host, an address, a subject field or an entry's name that no certificate or folder may have."""
 

@@ -39,6 +39,9 @@ FILE_WRITERS = ("apply/", "cli/init.py")
 PROCESS_STARTERS = ("apply/crew.py", "apply/secrets.py", "observed/repository.py")
 SPEAKERS = ("cli/console.py",)
 CLOCKS = ("cli/clock.py",)
+STOPWATCHES = ("cli/clock.py", "apply/lock.py", "apply/secrets.py")
+"""Who may see how long something takes: what is shown, and what is waited for."""
+
 VERSION_SPEAKER = "cli/app.py"
 """May use Typer's own echo, for `--version` alone."""
 
@@ -121,6 +124,11 @@ def clock_reads(source: Source) -> list[str]:
     ]
 
 
+def stopwatch_reads(source: Source) -> list[str]:
+    names = (dotted(call.func) for call in source.calls())
+    return [name for name in names if name.startswith(("time.monotonic", "time.perf_counter", "time.process_time"))]
+
+
 def speech(source: Source) -> list[str]:
     found = []
     for call in source.calls():
@@ -201,6 +209,10 @@ def test_only_one_module_reads_the_clock() -> None:
     assert offenders(clock_reads, CLOCKS) == {}
 
 
+def test_who_sees_how_long_something_takes() -> None:
+    assert offenders(stopwatch_reads, STOPWATCHES) == {}
+
+
 def test_only_the_console_writes_to_the_terminal() -> None:
     found = offenders(speech, SPEAKERS)
     assert found.pop(VERSION_SPEAKER, []) in ([], ["typer.echo"])
@@ -224,6 +236,7 @@ def test_what_is_allowed_is_used() -> None:
     """An exception that nobody needs any more would hide the next offence."""
     for find, places in (
         (clock_reads, CLOCKS),
+        (stopwatch_reads, STOPWATCHES),
         (speech, SPEAKERS),
         (file_writes, FILE_WRITERS),
         (process_starts, PROCESS_STARTERS),
@@ -243,6 +256,7 @@ def test_what_is_allowed_is_used() -> None:
         (clock_reads, "plan/x.py", "now = datetime.now(UTC)\n"),
         (clock_reads, "plan/x.py", "now = datetime.datetime.utcnow()\n"),
         (clock_reads, "plan/x.py", "now = time.time()\n"),
+        (stopwatch_reads, "cli/x.py", "time.monotonic()\n"),
         (speech, "plan/x.py", "print('x')\n"),
         (speech, "plan/x.py", "sys.stdout.write('x')\n"),
         (speech, "plan/x.py", "sys.stderr.buffer.writelines([])\n"),

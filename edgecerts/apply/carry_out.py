@@ -109,11 +109,11 @@ class Worker:
                             raise
                         finally:
                             self._leave(batch)
-                    self._conclude(batch)
             finally:
                 crew.close()
                 if ahead is not None:
                     ahead.transaction.discard()
+        self.on_progress(self._total, self._total)
         return self.outcomes
 
     def _count_mates(self) -> int:
@@ -247,6 +247,8 @@ class Worker:
         with interrupts_held():
             batch.is_committing = True
             batch.transaction.commit()
+            # Who interrupts the run is told how much is done.
+            self._conclude(batch)
 
     def _leave(self, batch: Batch) -> None:
         batch.transaction.discard()

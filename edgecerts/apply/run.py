@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from edgecerts.apply.report import ApplyReport, Outcome, Status, with_key_files
 from edgecerts.apply.repository_guard import RepositoryGuard, check_local_folder
 from edgecerts.apply.secrets import SecretSources
 from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER, Graph
-from edgecerts.errors import EdgecertsError, RefusedError, StorageError
+from edgecerts.errors import EdgecertsError, InterruptedApplyError, RefusedError, StorageError
 from edgecerts.observed import scan
 from edgecerts.observed.folder_reader import FolderReader
 from edgecerts.observed.inventory import Inventory
@@ -62,7 +62,8 @@ class Run:
         owners: the numbers of the users that our folders may belong to; None where that is not judged.
         on_plan: is called once with the plan that will be carried out, before anything is asked for or written.
         saved: the reviewed plan that this run is held to, or None.
-        on_progress: is called before each change with how many are behind and how many there are.
+        on_progress: is called before each identity's changes with how many changes are behind and how many there are;
+            once more when all are, and everything is about to be read again.
         new_ca_key_to: the file for the private key of an authority that this run makes, where that is not kept in the
             output folder; else None.
         new_keys_to: the folder for the private keys of brokers and clients that this run makes; None for the output
@@ -126,6 +127,7 @@ def run_apply(run: Run) -> ApplyReport:
         SecretError, InvalidKeyError: before anything is written.
         StorageError: the output folder cannot be used at all, is locked, or holds what an interrupted run left and
             cannot be finished. A failure of one identity is in the report instead.
+        InterruptedApplyError: it was interrupted while it wrote.
     """
     prepared = _prepare_unlocked(run)
     if prepared is not None and not prepared.plan.pending:
@@ -144,32 +146,20 @@ def run_apply(run: Run) -> ApplyReport:
         # What was planned without the lock still has to be true with it.
         if prepared is None or recovered or run.read() != prepared.inventory:
             prepared = _prepare_locked(run)
-        workshop = Workshop(
-            inventory=prepared.inventory,
-            keys=prepared.keys,
-            certificates=_existing_authorities(run.graph, prepared.inventory),
-            lists=_existing_lists(run.graph, prepared.inventory),
-            requests={
-                identity.address: identity.request.path
-                for identity in run.graph.end_entities
-                if identity.request is not None
-            },
-            now=run.now,
-            job=run.job,
-            maker=stack.enter_context(KeyMaker(prepared.plan.pending)),
-        )
+        maker = stack.enter_context(KeyMaker(prepared.plan.pending))
         new_keys = prepared.new_keys
         in_folder = tuple(change for change in prepared.plan.pending if new_keys.stays(change))
         worker = Worker(
             folder=folder,
-            workshop=workshop,
+            workshop=_workshop(run, prepared, maker),
             guard=RepositoryGuard(output=run.output, changes=in_folder),
             new_keys=new_keys,
             on_progress=run.on_progress,
         )
-        outcomes = worker.carry_out(prepared.plan)
-        remove_old(folder, run.now)
-        after, again = _look_again(run, outcomes)
+        with _telling_what_is_done(worker, total=len(prepared.plan.pending)):
+            outcomes = worker.carry_out(prepared.plan)
+            remove_old(folder, run.now)
+            after, again = _look_again(run, outcomes)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
@@ -177,6 +167,20 @@ def run_apply(run: Run) -> ApplyReport:
         report = _report(run, prepared.selection, confirmed, after)
         report = replace(report, recovered=recovered, unfinished=worker.unfinished)
         return with_key_files(report, new_keys.written)
+
+
+@contextlib.contextmanager
+def _telling_what_is_done(worker: Worker, *, total: int) -> Iterator[None]:
+    """Whoever interrupts a run is told how far it came.
+
+    Raises:
+        InterruptedApplyError: where somebody stops what is done within.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        done = sum(outcome.status is Status.DONE for outcome in worker.outcomes.values())
+        raise InterruptedApplyError(done, total) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +195,23 @@ class _Prepared:
     @property
     def plan(self) -> Plan:
         return self.selection.plan
+
+
+def _workshop(run: Run, prepared: _Prepared, maker: KeyMaker) -> Workshop:
+    return Workshop(
+        inventory=prepared.inventory,
+        keys=prepared.keys,
+        certificates=_existing_authorities(run.graph, prepared.inventory),
+        lists=_existing_lists(run.graph, prepared.inventory),
+        requests={
+            identity.address: identity.request.path
+            for identity in run.graph.end_entities
+            if identity.request is not None
+        },
+        now=run.now,
+        job=run.job,
+        maker=maker,
+    )
 
 
 def _prepare_unlocked(run: Run) -> _Prepared | None:

@@ -7,9 +7,10 @@ from edgecerts.apply import Run, run_apply
 from edgecerts.apply.job import describe_job
 from edgecerts.apply.report import ApplyReport, Status
 from edgecerts.cli.choices import Choices
-from edgecerts.cli.clock import current_time
+from edgecerts.cli.clock import current_time, elapsed
 from edgecerts.cli.console import Console
 from edgecerts.cli.plan_file import read_saved_plan
+from edgecerts.cli.progress import Progress
 from edgecerts.cli.project import open_project
 from edgecerts.cli.secret_sources import secret_sources
 from edgecerts.errors import ExitCode
@@ -54,6 +55,7 @@ def apply(
             if need.source is not None:
                 console.tell(f"needs {need}\n")
 
+    progress = Progress(console, elapsed, may_draw=not as_json)
     run = Run(
         graph=project.graph,
         manifest=str(path),
@@ -63,7 +65,7 @@ def apply(
         sources=secret_sources(project, console, command="edgecerts apply"),
         job=describe_job(os.environ),
         on_plan=name_needs,
-        on_progress=console.progress,
+        on_progress=progress.show,
         lock_timeout=lock_timeout,
         new_keys_to=new_keys_to,
         new_ca_key_to=new_ca_key_to,
@@ -74,7 +76,7 @@ def apply(
     try:
         report = run_apply(run)
     finally:
-        console.end_progress()
+        progress.end()
     _show(report, console, output=str(project.output), as_json=as_json)
     wrote = detailed and report.exit_code is ExitCode.DONE and (report.count(Status.DONE) > 0 or bool(report.recovered))
     return ExitCode.CHANGES_PENDING if wrote else report.exit_code

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from typing import TextIO
 
 from edgecerts.errors import StorageError
@@ -14,9 +13,6 @@ _CLEAR_LINE = "\x1b[K"
 
 class Console:
     """Writes to the process's streams, as they are when it is used."""
-
-    def __init__(self) -> None:
-        self._progress_at = 0.0
 
     def result(self, text: str) -> None:
         """Writes a result. That its reader has had enough (`plan | head`), or that there is none, is no error.
@@ -45,19 +41,9 @@ class Console:
         except OSError:
             discard(sys.stderr)
 
-    def progress(self, done: int, total: int) -> None:
-        """Shows how far long work is, on a terminal alone and at most ten times a second."""
-        now = time.monotonic()
-        if sys.stderr is None or not sys.stderr.isatty() or now - self._progress_at < 0.1:
-            return
-        if self._progress_at:
-            self.tell(f"\r{_CLEAR_LINE}{done:,} of {total:,} files")
-        self._progress_at = now
-
-    def end_progress(self) -> None:
-        """Removes the line that `progress` wrote."""
-        if self._progress_at and sys.stderr.isatty():
-            self.tell(f"\r{_CLEAR_LINE}")
+    def draw(self, line: str) -> None:
+        """Writes a line over the one that the cursor is in, and stays there."""
+        self.tell(f"\r{_CLEAR_LINE}{line}")
 
     def error(self, message: str, *, hint: str | None = None) -> None:
         """Writes why a command ends early, and what to do about it."""
@@ -74,6 +60,19 @@ class Console:
             and not os.environ.get("NO_COLOR")
             and os.environ.get("TERM") != "dumb"
         )
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether the story goes to a terminal that can be written over."""
+        return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+    @property
+    def columns(self) -> int:
+        """Columns for the story's lines, as the terminal is at this moment; results may go elsewhere."""
+        try:
+            return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
 
     @property
     def width(self) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from edgecerts.cli.console import Console
-from edgecerts.errors import EdgecertsError, ExitCode, ManifestError, MissingSecretsError
+from edgecerts.errors import EdgecertsError, ExitCode, InterruptedApplyError, ManifestError, MissingSecretsError
 
 DEBUG_FLAG = "--debug"
 
@@ -38,6 +38,9 @@ def run(app: typer.Typer, arguments: list[str]) -> int:
         from edgecerts.report.problems import render_problems
 
         console.tell(render_problems(error))
+        return error.exit_code
+    except InterruptedApplyError as error:
+        console.tell(f"\ninterrupted: {error.message}; {error.hint}\n")
         return error.exit_code
     except EdgecertsError as error:
         for one in error.errors if isinstance(error, MissingSecretsError) else (error,):
