@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from datetime import timedelta
 from typing import Any
 
@@ -722,6 +723,72 @@ def test_the_lists_of_other_authorities_come_along(project: Project) -> None:
     apply(project)
     project.now += timedelta(days=80)
     assert "crl-of-another-ends" in codes(status(project)["folder"])
+
+
+@pytest.fixture
+def trusting(project: Project) -> Project:
+    """A plant whose brokers trust another authority, too, and have a list of it."""
+    other = project.folder / "other"
+    other.mkdir()
+    old = Project(folder=other, capture=project.capture)
+    old.write(HEAD.replace("Test CA", "Old CA") + "  old-1:\ncrl:\n")
+    assert project_apply_in(old)
+    shutil.copy(other / "pki/ca/ca.pem", project.folder / "old.pem")
+    shutil.copy(other / "pki/ca/ca.crl.pem", project.folder / "old.crl")
+    trusted = "{common_name: Test CA, also_trust: [{ca: old.pem, crl: old.crl}]}"
+    project.write(
+        HEAD.replace("{common_name: Test CA}", trusted) + "  gw-1:\n  gw-2:\ncrl:\nrevoked_from: revoked.yaml\n"
+    )
+    (project.folder / "revoked.yaml").write_text("[]\n")
+    apply(project)
+    return project
+
+
+def revoke_gw_1(project: Project) -> None:
+    text = "- {name: client/gw-1, reason: key-compromise, since: 2026-11-23T13:00:00Z}\n"
+    (project.folder / "revoked.yaml").write_text(text)
+    project.now += timedelta(hours=2)
+
+
+@pytest.mark.parametrize("content", [b"garbage", None, b"ours"], ids=["garbage", "nothing", "a list of somebody else"])
+def test_a_bad_list_of_others_does_not_keep_ours_from_brokers(trusting: Project, content: bytes | None) -> None:
+    """The copy holds a list of that authority which still counts: it stays, and a finding says so."""
+    file, copy = trusting.folder / "old.crl", trusting.output / "brokers/plant-a/crl.pem"
+    others = split_lists(copy.read_bytes())[1]
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes((trusting.output / "ca/ca.crl.pem").read_bytes() if content == b"ours" else content)
+    revoke_gw_1(trusting)
+    apply(trusting)
+    ours, kept = split_lists(copy.read_bytes())
+    assert len(ours) == 1
+    assert kept == others
+    assert "crl-of-another-unusable" in codes(status(trusting)["folder"])
+    assert busy(trusting) == {}
+    # When that list has ended, there is nothing to give any more.
+    trusting.now += timedelta(days=91)
+    (blocked,) = (remark for remark in plan(trusting)["blocked"] if remark["address"] == "broker/plant-a/crl")
+    assert blocked["code"] == "also-trust-unreadable"
+
+
+def test_each_authority_in_a_file_needs_its_list(trusting: Project) -> None:
+    third = trusting.folder / "third"
+    third.mkdir()
+    other = Project(folder=third, capture=trusting.capture)
+    other.write(HEAD.replace("Test CA", "Third CA") + "  third-1:\ncrl:\n")
+    assert project_apply_in(other)
+    with (trusting.folder / "old.pem").open("ab") as file:
+        file.write((third / "pki/ca/ca.pem").read_bytes())
+    (blocked,) = (remark for remark in plan(trusting)["blocked"] if remark["address"] == "broker/plant-a/crl")
+    assert (
+        blocked["message"]
+        == "old.crl, named in `ca.also_trust`: it holds no list of CN=Third CA, an authority in old.pem"
+    )
+    with (trusting.folder / "old.crl").open("ab") as file:
+        file.write((third / "pki/ca/ca.crl.pem").read_bytes())
+    apply(trusting)
+    assert lists_in(trusting.output / "brokers/plant-a/crl.pem") == 3
 
 
 def project_apply_in(project: Project) -> bool:

@@ -260,6 +260,7 @@ class NoticeCode(enum.StrEnum):
     CRL_ENDS = "crl-ends"
     CRL_UNMANAGED = "crl-unmanaged"
     CRL_OF_ANOTHER_ENDS = "crl-of-another-ends"
+    CRL_OF_ANOTHER_UNUSABLE = "crl-of-another-unusable"
     CRL_LEFT_OUT = "crl-left-out"
     REVOKED_NOT_IN_LOG = "revoked-not-in-log"
     REVOKES_NOTHING = "revokes-nothing"

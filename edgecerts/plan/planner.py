@@ -17,6 +17,7 @@ from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.list_copies import find_source, plan_list_copy
 from edgecerts.plan.listed_entries import ChangedEntries, find_refused
+from edgecerts.plan.lists_of_others import ListsOfOthers
 from edgecerts.plan.log_checks import check_log
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
@@ -70,11 +71,7 @@ def make_plan(
     notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
     asked = (*(change for plan in plans for change in plan.changes), *leftovers)
     changes = tuple(change for change in asked if judged.targets.covers(change))
-    # Few of a fleet's files are told of.
-    told = {remark.address for plan in plans for remark in plan.blocked}
-    told |= {remark.address for plan in plans for remark in plan.waiting}
-    told |= {notice.address for notice in notices}
-    addresses = {address for change in changes if told and (address := str(change.address)) in told}
+    addresses = _find_told(changes, plans, notices)
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
     planned = addresses | {change.address.identity for change in changes}
     hazards = _find_hazards(inventory, plans, changes, replaced=judged.replaced, now=now)
@@ -185,8 +182,9 @@ def _plan_lists(
     change = next((change for change in root.changes if change.address == lists[0].address), None)
     signed = change if change is not None and targets.covers(change) else None
     source = find_source(signed, lists[0], inventory, revocations.own)
+    others = ListsOfOthers(inventory, now)
     for plan in leaves:
-        plan_list_copy(plan, inventory, source=source, options=options)
+        plan_list_copy(plan, inventory, source=source, others=others, options=options)
     return changed, targets
 
 
@@ -264,6 +262,14 @@ def _note_folder(
 ) -> tuple[Remark, ...]:
     """What there is to say about the folder as a whole, and its log."""
     return (*check_log(inventory, log, now), *note_folders(inventory, insecure), *note_unreadable(inventory))
+
+
+def _find_told(changes: Iterable[Change], plans: Sequence[IdentityPlan], notices: Iterable[Remark]) -> set[str]:
+    """The addresses of changes that are remarked on: few of a fleet's, so that few are written out."""
+    told = {remark.address for plan in plans for remark in plan.blocked}
+    told |= {remark.address for plan in plans for remark in plan.waiting}
+    told |= {notice.address for notice in notices}
+    return {address for change in changes if told and (address := str(change.address)) in told}
 
 
 def _concerning(identities: Container[str], notices: tuple[Remark, ...], options: PlanOptions) -> tuple[Remark, ...]:

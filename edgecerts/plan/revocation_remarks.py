@@ -15,6 +15,7 @@ ABOUT_REVOCATION = frozenset(
         NoticeCode.CRL_ENDS,
         NoticeCode.CRL_UNMANAGED,
         NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.CRL_OF_ANOTHER_UNUSABLE,
         NoticeCode.CRL_LEFT_OUT,
         NoticeCode.REVOKED_NOT_IN_LOG,
         NoticeCode.REVOKES_NOTHING,

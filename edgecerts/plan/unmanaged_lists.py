@@ -12,6 +12,7 @@ from edgecerts.pki.profiles import REVOCATION_LIST_RENEWAL_SHARE
 from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.folder_checks import name_some
 from edgecerts.plan.listed_entries import describe, find_wanted
+from edgecerts.plan.lists_of_others import ListsOfOthers
 from edgecerts.plan.model import HazardCode, NoticeCode, Remark
 from edgecerts.plan.revocation_lists import tell_end
 from edgecerts.plan.revocations import Revocations
@@ -88,8 +89,16 @@ def refuse_to_forget(graph: Graph, revocations: Revocations, now: datetime) -> I
 
 
 def note_lists_of_others(graph: Graph, inventory: Inventory, now: datetime) -> Iterator[Remark]:
-    """Another authority's list that ends: nobody here can sign its next one."""
-    copies = (identity.list_copy for identity in graph.end_entities if identity.list_copy is not None)
+    """Another authority's list that ends, or cannot be used: nobody here can sign another."""
+    copies = [identity.list_copy for identity in graph.end_entities if identity.list_copy is not None]
+    others = ListsOfOthers(inventory, now)
+    for problem in dict.fromkeys(problem for copy in copies for problem in others.of(copy).standing_in):
+        yield Remark(
+            code=NoticeCode.CRL_OF_ANOTHER_UNUSABLE.value,
+            address="ca",
+            message=f"{problem}; brokers keep the list that they have",
+            hint="bring the right file before that list ends",
+        )
     entries = {entry.crl: entry for copy in copies for entry in copy.also_trust if entry.crl is not None}
     for path in entries:
         for facts in inventory.also_revoked[path].value or ():

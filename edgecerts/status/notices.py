@@ -31,6 +31,7 @@ FOLDER_FINDINGS = frozenset(
         NoticeCode.LOG_CONTRADICTION,
         NoticeCode.CRL_UNMANAGED,
         NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.CRL_OF_ANOTHER_UNUSABLE,
         NoticeCode.REVOKED_NOT_IN_LOG,
         HazardCode.UNREVOKED,
         HazardCode.UNKNOWN_SERIAL,
