@@ -71,9 +71,9 @@ def make_plan(
     notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
     asked = (*(change for plan in plans for change in plan.changes), *leftovers)
     changes = tuple(change for change in asked if judged.targets.covers(change))
-    addresses = _find_told(changes, plans, notices)
+    addresses = _addresses_told_of(plans, changes, notices)
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
-    planned = addresses | {change.address.identity for change in changes}
+    notices = _concerning(addresses | {change.address.identity for change in changes}, notices, options)
     hazards = _find_hazards(inventory, plans, changes, replaced=judged.replaced, now=now)
     hazards += tuple(refuse_to_forget(graph, revocations, now))
     written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
@@ -85,7 +85,6 @@ def make_plan(
     writes = bool(select_pending(changes, blocked_addresses, ()))
     hazards = (insecure, *hazards) if insecure is not None and writes else hazards
     pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
-    notices = _concerning(planned, notices, options)
     notices += (*_note_left_out(judged), *_note_folder(inventory, log, insecure if not writes else None, now))
     return Plan(
         created_at=now,
@@ -211,6 +210,15 @@ def _note_left_out(judged: _Judged) -> Iterator[Remark]:
     yield from note_left_out(lists[0], judged.changed.added, is_signed=is_signed, copies=copies)
 
 
+def _addresses_told_of(plans: Iterable[IdentityPlan], changes: Iterable[Change], notices: Iterable[Remark]) -> set[str]:
+    """Those of the changes that something is said about: few of a fleet's."""
+    told = {notice.address for notice in notices}
+    for plan in plans:
+        told.update(remark.address for remark in plan.blocked)
+        told.update(waiting.address for waiting in plan.waiting)
+    return {address for change in changes if told and (address := str(change.address)) in told}
+
+
 def _refused(hazards: Iterable[Remark], options: PlanOptions) -> tuple[Remark, ...]:
     """The hazards that nobody allowed."""
     return tuple(hazard for hazard in hazards if hazard.code not in {code.value for code in options.allow})
@@ -262,14 +270,6 @@ def _note_folder(
 ) -> tuple[Remark, ...]:
     """What there is to say about the folder as a whole, and its log."""
     return (*check_log(inventory, log, now), *note_folders(inventory, insecure), *note_unreadable(inventory))
-
-
-def _find_told(changes: Iterable[Change], plans: Sequence[IdentityPlan], notices: Iterable[Remark]) -> set[str]:
-    """The addresses of changes that are remarked on: few of a fleet's, so that few are written out."""
-    told = {remark.address for plan in plans for remark in plan.blocked}
-    told |= {remark.address for plan in plans for remark in plan.waiting}
-    told |= {notice.address for notice in notices}
-    return {address for change in changes if told and (address := str(change.address)) in told}
 
 
 def _concerning(identities: Container[str], notices: tuple[Remark, ...], options: PlanOptions) -> tuple[Remark, ...]:
