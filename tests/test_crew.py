@@ -234,8 +234,11 @@ def check_ends(pid: int) -> None:
         return
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    assert poll.poll(10_000), "it is still there"
+    ended = poll.poll(10_000)
     os.close(descriptor)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    assert ended, "it is still there"
 
 
 @pytest.mark.usefixtures("shared")
