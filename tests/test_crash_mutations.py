@@ -62,7 +62,7 @@ def recover_nothing(folder: OutputFolder, *, was_killed: bool, stamp: str) -> tu
     return ()
 
 
-def remove_at_once(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> str:
+def remove_at_once(folder: OutputFolder, path: str, *, belonged: str, stamp: str, syncs: bool = True) -> str:
     """A replaced key is not kept."""
     with folder.open_for(path) as (home, name):
         folder.remove_tree(name, home)
@@ -78,8 +78,8 @@ class LogLast:
     def append_lines(self, folder: OutputFolder, path: str, lines: bytes) -> None:
         self._waiting.append((folder, path, lines))
 
-    def sync_published(self, *arguments: Any) -> None:
-        sync_published(*arguments)
+    def sync_published(self, *arguments: Any, **options: Any) -> None:
+        sync_published(*arguments, **options)
         for waiting in self._waiting:
             append_lines(*waiting)
         self._waiting.clear()

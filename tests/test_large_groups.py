@@ -13,9 +13,11 @@ from edgecerts.apply.file_system import FileSystem, Sync, _tells_errors
 from edgecerts.apply.interrupts import interrupts_held
 from edgecerts.apply.key_maker import KeyMaker
 from edgecerts.desired.graph import PrivateKeyArtifact
+from edgecerts.errors import InterruptedApplyError
 from edgecerts.pki.key_types import KeyType
 from edgecerts.pki.private_keys import PrivateKey, generate_private_key
 from edgecerts.plan.model import Action, Change
+from tests.crash_model.recorder import QuickFileSystem
 from tests.crash_model.scenarios import apply, graph_of
 
 HEAD = "version: 1\nca: {common_name: Test CA}\nclients:\n"
@@ -58,6 +60,46 @@ def test_a_fleet_costs_a_few_syncs_for_each_group(tmp_path: Path, monkeypatch: p
     assert groups[Sync.PUBLISHED] <= 8
     steps = [sync for sync in system.syncs if sync in (Sync.STAGED_GROUP, Sync.COMMIT, Sync.LOG)][-12:]
     assert steps == [Sync.STAGED_GROUP, Sync.COMMIT, Sync.LOG] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("validity: 100d", {Sync.PUBLISHED: 1, Sync.LOG_FILE: 1}),
+        ("key_type: ec-p384", {Sync.JOURNAL: 1, Sync.COMMIT: 1, Sync.PUBLISHED: 2, Sync.SET_ASIDE: 1}),
+    ],
+    ids=["renewal", "rekey"],
+)
+def test_a_fleet_that_is_issued_again_costs_no_more(tmp_path: Path, text: str, most: dict[Sync, int]) -> None:
+    """Each of its certificates lies in a folder of its own, and each replaced key goes to where it is kept."""
+    apply(tmp_path, fleet(200), QuickFileSystem())
+    system = Counting()
+    assert apply(tmp_path, f"defaults: {{{text}}}\n{fleet(200)}", system).exit_code == 0
+    counts = Counter(system.syncs)
+    assert counts.pop(Sync.PLACE) <= 4
+    assert counts <= Counter({Sync.STAGED_GROUP: 1, Sync.LOG: 1, **most})
+
+
+def test_what_a_run_that_was_killed_had_committed_is_finished_with_a_few_syncs(tmp_path: Path) -> None:
+    apply(tmp_path, fleet(200), QuickFileSystem())
+
+    class Killed(QuickFileSystem):
+        """Ends when the first of the fleet is exchanged."""
+
+        def exchange(self, name: str, folder: int, other_name: str, other_folder: int) -> None:
+            raise KeyboardInterrupt
+
+    later = f"defaults: {{key_type: ec-p384}}\n{fleet(200)}"
+    with pytest.raises(InterruptedApplyError):
+        apply(tmp_path, later, Killed())
+    system = Counting()
+    report = apply(tmp_path, later, system)
+    assert len(report.recovered) == 200
+    counts = Counter(system.syncs)
+    assert counts.pop(Sync.PLACE) <= 9
+    assert counts.total() <= 12, counts
+    # The exchange is two names in two folders.
+    assert (counts[Sync.PUBLISHED], counts[Sync.SET_ASIDE]) == (2, 1)
 
 
 @pytest.mark.parametrize(("size", "can"), [(transaction.MANY - 1, True), (20, False)], ids=["few", "no syncfs"])

@@ -306,11 +306,11 @@ def _calls_before(name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> Ca
     module, _, last = name.rpartition(".")
     function, calls = getattr(sys.modules[module], last), []
 
-    def stand_in(*arguments: object) -> object:
+    def stand_in(*arguments: object, **options: object) -> object:
         calls.append(arguments)
         if len(calls) == number:
             os.kill(os.getpid(), signal.SIGINT)
-        return function(*arguments)
+        return function(*arguments, **options)
 
     monkeypatch.setattr(name, stand_in)
     return lambda: len(calls)

@@ -17,6 +17,9 @@ from edgecerts.errors import StorageError
 
 _NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP})
 
+_FEW_FOLDERS = 2
+"""A fleet that is new has its folders in one, and in one other where they were staged."""
+
 STEPPED_ASIDE = ".old"
 """Ends the name of a folder that made way for the new one, where two cannot be exchanged."""
 
@@ -76,25 +79,39 @@ def _step_aside(folder: OutputFolder, staged: tuple[str, int], live: tuple[str, 
         raise
 
 
-def sync_published(folder: OutputFolder, paths: Iterable[str]) -> None:
+def sync_published(folder: OutputFolder, paths: Iterable[str], *, at_once: bool = False) -> None:
     """Returns when the names of all these files and folders are on the disk.
+
+    Args:
+        at_once: by one call, where they are in many folders.
 
     Raises:
         StorageError: they may not be.
     """
-    for parent in sorted({path.rpartition("/")[0] for path in paths}):
+    parents = sorted({path.rpartition("/")[0] for path in paths})
+    if at_once and len(parents) > _FEW_FOLDERS:
+        with reporting("the output folder"):
+            folder.sync_all(Sync.PUBLISHED)
+        return
+    for parent in parents:
         with reporting(parent or "the output folder"), folder.existing(parent) as descriptor:
             if descriptor is not None:
                 folder.system.sync(descriptor, Sync.PUBLISHED)
 
 
-def settle(folder: OutputFolder, unit: JournalUnit, *, stamp: str) -> None:
+def settle(folder: OutputFolder, unit: JournalUnit, *, stamp: str, syncs_each: bool = True) -> bool:
     """Brings people's own files into the new folder, and sets aside or removes what was replaced.
+
+    Args:
+        syncs_each: what is set aside is put on the disk at once; else the caller does so before the journal goes.
+
+    Returns:
+        whether anything was set aside.
 
     Raises:
         OSError: something is still where the journal says.
     """
-    system = folder.system
+    system, was_set_aside = folder.system, False
     for path in (f"{unit.staged}{STEPPED_ASIDE}", unit.staged):
         with folder.existing(path) as old:
             if old is None:
@@ -115,7 +132,9 @@ def settle(folder: OutputFolder, unit: JournalUnit, *, stamp: str) -> None:
             with folder.open_for(path) as (staging, name):
                 folder.remove_tree(name, staging)
         else:
-            set_aside(folder, path, belonged=unit.folder, stamp=stamp)
+            set_aside(folder, path, belonged=unit.folder, stamp=stamp, syncs=syncs_each)
+            was_set_aside = True
+    return was_set_aside
 
 
 def is_movable(folder: OutputFolder, name: str, parent: int) -> bool:

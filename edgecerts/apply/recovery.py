@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 
+from edgecerts.apply import transaction
 from edgecerts.apply.file_system import Sync
 from edgecerts.apply.journal import Journal, read_journal, remove_journal
 from edgecerts.apply.log_file import append_missing
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import is_staged, publish, settle, sync_published
-from edgecerts.desired.graph import JOURNAL, STAGING_FOLDER
+from edgecerts.desired.graph import JOURNAL, REPLACED_FOLDER, STAGING_FOLDER
 from edgecerts.errors import StorageError
 
 
@@ -84,7 +85,13 @@ def _finish(folder: OutputFolder, journal: Journal, stamp: str) -> None:
     for unit in waiting:
         with reporting(unit.folder):
             publish(folder, unit)
-    sync_published(folder, (path for unit in journal.units for path in (unit.folder, unit.staged)))
+    at_once = len(journal.units) >= transaction.MANY and folder.system.can_sync_all
+    sync_published(folder, (path for unit in journal.units for path in (unit.folder, unit.staged)), at_once=at_once)
+    was_set_aside = False
     for unit in journal.units:
         with reporting(unit.folder):
-            settle(folder, unit, stamp=stamp)
+            moved = settle(folder, unit, stamp=stamp, syncs_each=not at_once)
+            was_set_aside = was_set_aside or moved
+    if was_set_aside and at_once:
+        with reporting(REPLACED_FOLDER):
+            folder.sync_all(Sync.SET_ASIDE)

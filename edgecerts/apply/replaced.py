@@ -24,12 +24,13 @@ def stamp_of(now: datetime) -> str:
     return f"{now:{_STAMP}}"
 
 
-def set_aside(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> str:
+def set_aside(folder: OutputFolder, path: str, *, belonged: str, stamp: str, syncs: bool = True) -> str:
     """Moves a file or folder to where it is kept, and makes the private keys in it as private as they should be.
 
     Args:
         path: what is moved, relative to the output folder.
         belonged: the path that it had while it was in use.
+        syncs: it is on the disk when this returns.
 
     Returns:
         where it is kept.
@@ -41,8 +42,9 @@ def set_aside(folder: OutputFolder, path: str, *, belonged: str, stamp: str) -> 
     with folder.open_for(path) as (home, name), reporting(REPLACED_FOLDER), folder.folder(REPLACED_FOLDER) as replaced:
         system.rename(name, home, kept, replaced)
         _close_to_others(folder, kept, replaced)
-        system.sync(replaced, Sync.SET_ASIDE)
-        system.sync(home, Sync.SET_ASIDE)
+        if syncs:
+            system.sync(replaced, Sync.SET_ASIDE)
+            system.sync(home, Sync.SET_ASIDE)
     return f"{REPLACED_FOLDER}/{kept}"
 
 

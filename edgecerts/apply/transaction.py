@@ -16,7 +16,7 @@ from edgecerts.apply.log_file import append_lines, check_log, take_back_lines
 from edgecerts.apply.output_folder import OutputFolder, reporting
 from edgecerts.apply.publication import STEPPED_ASIDE, is_movable, is_staged, publish, settle, sync_published
 from edgecerts.apply.staging import Draft, Staged, stage_draft
-from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, STAGING_FOLDER
+from edgecerts.desired.graph import JOURNAL, PRIVATE_FOLDER_MODE, PRIVATE_KEY_MODE, REPLACED_FOLDER, STAGING_FOLDER
 from edgecerts.errors import EdgecertsError, StorageError
 
 MANY = 8
@@ -110,7 +110,7 @@ class Transaction:
         if begin is not None and not self._staged:
             self._take_back_lines(begin)
         try:
-            sync_published(self._folder, self._published())
+            sync_published(self._folder, self._published(), at_once=self._syncs_at_once)
         except EdgecertsError as error:
             # Asking twice would not help: the system forgets what it could not write.
             self._fail_all(error)
@@ -290,16 +290,29 @@ class Transaction:
 
     def _settle(self) -> None:
         """Brings what is left to an end. Where that fails, the journal stays, and the next run does it."""
+        was_set_aside = False
         for staged in [staged for staged in self._staged if staged.path in self._replaced]:
             try:
                 with reporting(staged.folder):
-                    settle(self._folder, staged.unit, stamp=self._stamp)
+                    moved = settle(self._folder, staged.unit, stamp=self._stamp, syncs_each=self.syncs_each)
+                    was_set_aside = was_set_aside or moved
             except EdgecertsError as error:
                 # What is new is in its place; what it replaced is not yet.
                 self._stuck = True
                 self.problem = error.message
+        if was_set_aside and self._syncs_at_once:
+            self._sync_set_aside()
         if not self.is_finished and not self._stuck:
             self._close_journal()
+
+    def _sync_set_aside(self) -> None:
+        """Before the journal goes, without which what was not set aside would be thrown away."""
+        try:
+            with reporting(REPLACED_FOLDER):
+                self._folder.sync_all(Sync.SET_ASIDE)
+        except EdgecertsError as error:
+            self._stuck = True
+            self.problem = error.message
 
     def _fail(self, staged: Staged, error: EdgecertsError) -> None:
         self.failures[staged.identity] = error

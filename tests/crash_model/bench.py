@@ -16,8 +16,31 @@ from edgecerts.apply.file_system import Sync
 from edgecerts.apply.output_folder import open_output
 from edgecerts.apply.replaced import stamp_of
 from edgecerts.errors import EdgecertsError, ExitCode
-from tests.crash_model.disk import Call, Disk, Fates, Kind, Tree, replay
-from tests.crash_model.invariants import Story, find_all, find_unlogged, find_wide, identities, version_of, visible_keys
+from tests.crash_model.disk import (
+    ABOVE,
+    Call,
+    Chmod,
+    Disk,
+    Fates,
+    Kind,
+    Synced,
+    SyncedAll,
+    Tree,
+    Truncate,
+    Write,
+    replay,
+)
+from tests.crash_model.invariants import (
+    LOCAL,
+    Story,
+    find_all,
+    find_made_again,
+    find_unlogged,
+    find_wide,
+    identities,
+    version_of,
+    visible_keys,
+)
 from tests.crash_model.recorder import QuickFileSystem, Recorder, read_disk, write_disk
 from tests.crash_model.scenarios import OUTPUT, Scenario
 from tests.histories import quick_encryption
@@ -162,6 +185,7 @@ class Bench:
         return self._converged[shape]
 
     def _run_twice(self, above: Path, story: Story) -> Iterator[str]:
+        found = read_disk(above, OUTPUT).tree(OUTPUT)
         try:
             report = self.scenario.run(above, QuickFileSystem(self.scenario.lacking), again=True)
             if report.exit_code is not ExitCode.DONE:
@@ -171,6 +195,7 @@ class Bench:
             tree = disk.tree(OUTPUT)
             now = {folder: frozenset({version_of(tree, folder)}) for folder, _ in identities(tree)}
             yield from find_all(tree, replace(story, versions=now), recovered=True)
+            yield from find_made_again(found, tree, story)
             yield from find_wide(tree, None)
             yield from find_unlogged(tree, None)
             yield from (f"{folder} is still there" for folder in self.scenario.pruned if version_of(tree, folder))
@@ -219,14 +244,26 @@ def shape_of(tree: Tree) -> Shape:
 def _tell(start: Disk, calls: Sequence[Call], story: Story) -> Iterator[Story]:
     """What has happened before each call, and after the last."""
     disk, keys, versions = start.copy(), story.keys, dict(story.versions)
+    visible: frozenset[int] | None = None
     for call in (None, *calls):
         if call is not None:
             call.carry_out(disk)
-        tree = disk.tree(OUTPUT)
-        keys |= visible_keys(tree)
-        for folder in {*versions, *(folder for folder, _ in identities(tree))}:
-            version = version_of(tree, folder)
-            known = versions.setdefault(folder, frozenset() if folder in story.before else frozenset({()}))
-            if version not in known:
-                versions[folder] = known | {version}
-        yield replace(story, keys=keys, versions=dict(versions))
+        if visible is None or call is None or not visible.isdisjoint(_touched(call)):
+            tree = disk.tree(OUTPUT)
+            named = (found.number for path, found in tree.items() if not path.startswith(f"{LOCAL}/"))
+            visible = frozenset({ABOVE, *named})
+            keys |= visible_keys(tree)
+            for folder in {*versions, *(folder for folder, _ in identities(tree))}:
+                version = version_of(tree, folder)
+                known = versions.setdefault(folder, frozenset() if folder in story.before else frozenset({()}))
+                if version not in known:
+                    versions[folder] = known | {version}
+            story = replace(story, keys=keys, versions=dict(versions))
+        yield story
+
+
+def _touched(call: Call) -> tuple[int, ...]:
+    """The inodes that a call changes. What is staged is not seen before one of these gets a name elsewhere."""
+    if isinstance(call, Synced | SyncedAll):
+        return ()
+    return (call.number,) if isinstance(call, Write | Truncate | Chmod) else call.folders

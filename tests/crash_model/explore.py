@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from edgecerts.apply.file_system import Sync
 from tests.crash_model.bench import Bench, Crash, Shape, Trace, scratch_folder, shape_of
-from tests.crash_model.disk import Call, Fate, Fates, Tree, Write, unsynced
+from tests.crash_model.disk import Call, Fate, Fates, Synced, SyncedAll, Tree, Write, unsynced
 from tests.crash_model.invariants import find_all, find_undone, find_wide_calls
 from tests.crash_model.scenarios import OUTPUT, SCENARIOS, Scenario
 
@@ -88,6 +88,51 @@ def explore(
         _crash_again(bench, third[: effort.third_runs], findings, powered=True)
         _crash_again(bench, third[effort.third_runs :], findings, powered=False)
     return findings
+
+
+def explore_some(
+    scenario: Scenario, places: int, *, left_out: frozenset[Sync] = frozenset(), enough: int = 3
+) -> Findings:
+    """The same for a large group, where looking at one state takes half a second.
+
+    Crashes a scenario's run, and one that follows such a crash, before its last syncs and at some calls after them.
+    What was not synced is lost there not at all, as a whole, or by chance.
+
+    Args:
+        places: at how many calls, as a target, each run is crashed.
+        left_out: syncs that are not done.
+        enough: stop after so many findings.
+    """
+    findings, chance = Findings(enough=enough), random.Random(scenario.name)
+    with scratch_folder() as scratch:
+        bench = Bench(scenario, scratch, left_out=left_out)
+        trace = bench.record()
+        crashes = _crash_some(bench, trace, findings, places, chance)
+        for crash in _some(_interrupted(crashes), 1, chance):
+            if not findings.is_done:
+                _crash_some(bench, bench.record_again(crash, powered=False), findings, places // 3, chance)
+    return findings
+
+
+def _crash_some(bench: Bench, trace: Trace, findings: Findings, places: int, chance: random.Random) -> list[Crash]:
+    calls = range(trace.begin, len(trace.calls))
+    # The part that is about the fleet comes last. Most is not synced right before a sync, and most happens after it.
+    syncs = [place for place in calls if isinstance(trace.calls[place], Synced | SyncedAll)][-places // 2 :]
+    published = [place for place in calls if syncs and syncs[0] < place not in syncs]
+    chosen = sorted({*syncs, *_some(published, places - len(syncs) - 1, chance), len(trace.calls)})
+    new: list[Crash] = []
+    for place in chosen:
+        unsafe = unsynced(trace.calls[:place])
+        lost = {one: _guess(trace.calls[one], chance) for one in unsafe if chance.random() < 0.5}
+        for fates in ({}, dict.fromkeys(unsafe, Fate.LOST), lost):
+            crash = Crash(trace, place, fates)
+            shape = shape_of(crash.disk.tree(OUTPUT))
+            if shape in findings.states or findings.is_done:
+                continue
+            findings.states.add(shape)
+            findings.wrong += [(text, crash) for text in find_wrong(bench, crash)]
+            new.append(crash)
+    return new
 
 
 def _crash_again(bench: Bench, crashes: Sequence[Crash], findings: Findings, *, powered: bool) -> list[Crash]:

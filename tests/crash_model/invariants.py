@@ -283,6 +283,15 @@ def find_undone(tree: Tree, final: Tree, story: Story) -> Iterator[str]:
             yield f"{path} is not as it was when the run had ended"
 
 
+def find_made_again(tree: Tree, after: Tree, story: Story) -> Iterator[str]:
+    """What the interrupted run had finished is not issued a second time by the run that follows it."""
+    before, made = _certificates(story.before), _certificates(after)
+    for path, found in _certificates(tree).items():
+        is_new = path not in before or found.content != before[path].content
+        if is_new and path in made and made[path].content != found.content:
+            yield f"{path} was finished, and was issued again"
+
+
 def find_all(tree: Tree, story: Story, *, recovered: bool) -> list[str]:
     """Everything that is wrong with what a reader finds after a crash, or after it was recovered from."""
     return [

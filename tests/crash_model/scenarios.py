@@ -87,6 +87,27 @@ REVOKING = LISTING.replace("  former:\n", "").replace(
 )
 
 
+BATCH = 200
+
+INVENTORIES = {
+    "devices.csv": "name,site,role\n"
+    + "".join(f"gw-{number:03},{'north' if number % 2 else 'south'},meter\n" for number in range(BATCH))
+}
+
+FLEET = """\
+version: 1
+ca: {common_name: Test CA}
+defaults: {subject: {organization: Plant}}
+roles:
+  meter: {validity: 90d, renew_before: 30d, subject: {locality: "{site}"}}
+brokers:
+  plant-a: {common_name: 10.3.0.11}
+clients_from: [{csv: devices.csv}]
+"""
+
+FLEET_LATER = FLEET.replace("meter: {", "meter: {key_type: ec-p384, ")
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One run of `apply`.
@@ -136,7 +157,10 @@ class Scenario:
 
 @cache
 def graph_of(manifest: str) -> Graph:
-    return build_graph(parse_manifest(manifest.encode(), source="pki.yaml"))
+    """The graph of a manifest, which may name the inventory that is here."""
+    return build_graph(
+        parse_manifest(manifest.encode(), source="pki.yaml", read_beside=lambda name, kind: INVENTORIES[name].encode())
+    )
 
 
 def apply(
@@ -236,6 +260,12 @@ def torn(above: Path) -> None:
     log.write_bytes((above / OUTPUT / "issued/2026.jsonl").read_bytes()[:150])
 
 
+def fleet(above: Path) -> None:
+    """A batch from an inventory, with somebody's own files in one of its folders."""
+    apply(above, FLEET, QuickFileSystem())
+    add_own_files(above / OUTPUT / "clients/gw-100")
+
+
 FIRST = Scenario("first run", empty)
 RENEWAL = Scenario("renewal of one file", short, SHORT, days=70)
 REKEY = Scenario("rekey of a broker", small, options=PlanOptions(replace=frozenset({"broker/plant-a"})))
@@ -275,6 +305,13 @@ REVOCATION = Scenario(
     days=70,
     options=PlanOptions(replace=frozenset({"broker/plant-a", "client/MyEACM"})),
 )
+
+FIRST_FLEET = Scenario("first run of a fleet", empty, FLEET)
+FLEET_RENEWAL = Scenario("renewal of a fleet", fleet, FLEET, days=70)
+FLEET_REKEY = Scenario("rekey of a fleet by its role", fleet, FLEET_LATER)
+
+FLEETS = (FIRST_FLEET, FLEET_RENEWAL, FLEET_REKEY)
+"""Each state of these takes long to look at, so that some of them are looked at."""
 
 SCENARIOS = (
     FIRST,
