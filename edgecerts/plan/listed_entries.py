@@ -6,10 +6,11 @@ from datetime import datetime
 
 from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
 from edgecerts.pki.revocation_reasons import RevocationReason
+from edgecerts.plan.declared_revocations import Revoked
 from edgecerts.plan.listing import ListedEntry
 from edgecerts.plan.model import Change, HazardCode, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.revocations import Revocations, Revoked
+from edgecerts.plan.revocations import Revocations
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
