@@ -49,6 +49,7 @@ class HazardName(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
+    REVOKES_NOTHING = "revokes-nothing"
 
 
 @enum.unique

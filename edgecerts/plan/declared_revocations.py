@@ -1,10 +1,12 @@
 """What the entries of `revoked` come to: which certificates each of them revokes, and which of them revoke nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edgecerts.desired.graph import identity_of
 from edgecerts.manifest.model import Revocation
+from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.revocation_lists import RevokedEntry
 from edgecerts.pki.revocation_reasons import RevocationReason
 from edgecerts.plan.known_certificates import KnownCertificate
@@ -29,6 +31,21 @@ class Revoked:
         return self.known is not None and self.known.not_after < now
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fruitless:
+    """An entry for a name that revokes nothing, and not because all that it was for has ended.
+
+    Attributes:
+        earliest: when the name's first certificate was issued, which is not before the entry's `since`; None where
+            nothing was ever issued to the name.
+        near: a name that looks like it, and has certificates or is declared; None where none does.
+    """
+
+    entry: Revocation
+    earliest: datetime | None = None
+    near: str | None = None
+
+
 @dataclass(kw_only=True, slots=True)
 class DeclaredRevocations:
     """What the entries of the manifest come to, in their order.
@@ -36,7 +53,8 @@ class DeclaredRevocations:
     Attributes:
         by_identity, known: the certificates that there are.
         listed: what older lists have.
-        revoked, since, unknown, silent, authority: as in `Revocations`.
+        revoked, since, unknown, authority: as in `Revocations`.
+        silent: entries for names that revoke no certificate of this authority, those with `unknown: true` left out.
     """
 
     by_identity: Mapping[str, list[KnownCertificate]]
@@ -58,11 +76,15 @@ class DeclaredRevocations:
     def _take_name(self, entry: Revocation, name: str) -> None:
         if entry.since is not None:
             self.since[name] = max(entry.since, self.since.get(name, entry.since))
-        if name not in self.by_identity:
+        found = [
+            certificate
+            for certificate in self.by_identity.get(name, ())
+            if entry.since is None or certificate.issued_at < entry.since
+        ]
+        if not found and not entry.unknown:
             self.silent.append(entry)
-        for certificate in self.by_identity.get(name, ()):
-            if entry.since is None or certificate.issued_at < entry.since:
-                _add(self.revoked, certificate.serial_number, entry.reason, certificate)
+        for certificate in found:
+            _add(self.revoked, certificate.serial_number, entry.reason, certificate)
 
     def _take_serial(self, entry: Revocation, serial: int) -> None:
         certificate = self.known.get(serial)
@@ -80,3 +102,48 @@ def _add(
     """The first entry counts, unless a later one says that the key is in other hands."""
     if serial_number not in revoked or reason is RevocationReason.KEY_COMPROMISE:
         revoked[serial_number] = Revoked(serial_number=serial_number, reason=reason, known=known)
+
+
+def find_fruitless(
+    silent: Iterable[Revocation],
+    known: Iterable[KnownCertificate],
+    log: Iterable[LogEntry],
+    declared: Iterable[str],
+) -> tuple[Fruitless, ...]:
+    """Of the entries that revoke no certificate of this authority, those that are a slip.
+
+    Args:
+        silent: the entries.
+        known: every certificate of this authority.
+        log: the whole log. What another authority issued is known, and is that one's to revoke.
+        declared: the names that the manifest has.
+    """
+    earliest: dict[str, datetime] = {}
+    issued = ((identity_of(line.address), datetime.fromisoformat(line.issued_at)) for line in log)
+    for name, moment in (*((certificate.identity, certificate.issued_at) for certificate in known), *issued):
+        earliest[name] = min(moment, earliest.get(name, moment))
+    names = sorted({*earliest, *declared})
+    found: list[Fruitless] = []
+    for entry in silent:
+        first = earliest.get(entry.name or "")
+        if first is None:
+            near = _find_near(entry.name or "", names) if len(found) < MOST_NAMED else None
+            found.append(Fruitless(entry=entry, near=near))
+        elif entry.since is not None and first >= entry.since:
+            found.append(Fruitless(entry=entry, earliest=first))
+    return tuple(found)
+
+
+def _find_near(name: str, names: Iterable[str]) -> str | None:
+    # Imported here because only a slip needs it.
+    import difflib
+
+    others = {other.casefold(): other for other in names if "/" in other}
+    close = difflib.get_close_matches(name.casefold(), others, n=1, cutoff=_NEAR)
+    return others[close[0]] if close else None
+
+
+MOST_NAMED = 10
+"""Of how many entries more than their number is said."""
+
+_NEAR = 0.8

@@ -189,6 +189,7 @@ class HazardCode(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
+    REVOKES_NOTHING = "revokes-nothing"
 
     @property
     def refuses_everything(self) -> bool:
@@ -197,7 +198,7 @@ class HazardCode(enum.StrEnum):
     @property
     def refuses_entries(self) -> bool:
         """Whether it is about entries of the revocation list, which is signed without them, or with them as before."""
-        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL)
+        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL, HazardCode.REVOKES_NOTHING)
 
 
 @enum.unique
@@ -260,7 +261,6 @@ class NoticeCode(enum.StrEnum):
     CRL_UNMANAGED = "crl-unmanaged"
     CRL_OF_ANOTHER_ENDS = "crl-of-another-ends"
     REVOKED_NOT_IN_LOG = "revoked-not-in-log"
-    REVOKES_NOTHING = "revokes-nothing"
     REVOKES_AUTHORITY = "revokes-authority"
 
 

@@ -86,7 +86,7 @@ def plan_revocation_lists(
         replaced=replaced,
         now=now,
     )
-    plan.hazards.extend(refuse_entries(artifacts[0], revocations, wanted))
+    plan.hazards.extend(refuse_entries(artifacts[0], revocations, wanted, now))
     plan.notices.extend(remark_on_entries(artifacts[0], revocations, wanted))
     for artifact in artifacts:
         found = inventory.revocation_lists[artifact.path]

@@ -4,7 +4,7 @@ The manifest says who is revoked. The log knows which certificates those had, an
 because of that. Certificates that are here and older lists help out where the log has lost something.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from edgecerts.manifest.model import Revocation
 from edgecerts.observed.inventory import Inventory
 from edgecerts.pki.revocation_lists import RevocationListFacts, RevokedEntry
 from edgecerts.pki.revocation_reasons import MOST_SERIAL, RevocationReason
-from edgecerts.plan.declared_revocations import DeclaredRevocations, Revoked
+from edgecerts.plan.declared_revocations import DeclaredRevocations, Fruitless, Revoked, find_fruitless
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.known_certificates import KnownCertificate, is_issuer, known_certificates
 
@@ -31,7 +31,7 @@ class Revocations:
         since: by identity, before which moment everything that was issued to it is revoked.
         compromised: SHA-256 of the public keys that are never certified again.
         unknown: entries for serial numbers that nothing here has.
-        silent: entries for names that nothing here has.
+        fruitless: entries for names that revoke nothing.
         authority: entries for serial numbers of the authority's own certificates.
     """
 
@@ -43,7 +43,7 @@ class Revocations:
     since: Mapping[str, datetime] = field(default_factory=dict)
     compromised: frozenset[str] = frozenset()
     unknown: tuple[Revocation, ...] = ()
-    silent: tuple[Revocation, ...] = ()
+    fruitless: tuple[Fruitless, ...] = ()
     authority: tuple[Revocation, ...] = ()
 
     @property
@@ -77,7 +77,8 @@ def find_revocations(graph: Graph, inventory: Inventory, issuer: IssuerView) -> 
             by_serial[certificate.serial_number] = certificate
     previous, number = find_previous(inventory, own, _find_abandoned(lists))
     found = Revocations(known=by_serial, previous=previous, own=own, number=number)
-    return _judge(lists[0].revocations if lists else (), known, found, inventory, issuer)
+    names = tuple(identity.address for identity in graph.end_entities)
+    return _judge(lists[0].revocations if lists else (), known, found, inventory, issuer, names)
 
 
 def find_own_lists(inventory: Inventory, issuer: IssuerView) -> frozenset[str]:
@@ -125,10 +126,11 @@ def is_own_list(facts: RevocationListFacts, issuer: IssuerView) -> bool:
 
 def _judge(
     declared: tuple[Revocation, ...],
-    known: Iterable[KnownCertificate],
+    known: Sequence[KnownCertificate],
     found: Revocations,
     inventory: Inventory,
     issuer: IssuerView,
+    names: Sequence[str],
 ) -> Revocations:
     by_identity: dict[str, list[KnownCertificate]] = {}
     for certificate in known:
@@ -137,9 +139,7 @@ def _judge(
     judged = DeclaredRevocations(by_identity=by_identity, known=found.known, listed=listed)
     for entry in declared:
         judged.take(entry)
-    silent, unknown = judged.silent, judged.unknown
-    if silent or unknown:
-        silent, unknown = _never_logged(silent, inventory), _never_logged(unknown, inventory)
+    fruitless = find_fruitless(judged.silent, known, inventory.log, names) if judged.silent else ()
     revoked = judged.revoked
     revoked |= {entry.serial_number: entry for entry in _replaced(found, revoked, inventory, issuer)}
     return replace(
@@ -149,8 +149,8 @@ def _judge(
         compromised=frozenset(
             (*_compromised(revoked, listed, found.known), *_compromised_elsewhere(declared, inventory, issuer))
         ),
-        unknown=tuple(unknown),
-        silent=tuple(silent),
+        unknown=_never_logged(judged.unknown, inventory) if judged.unknown else (),
+        fruitless=fruitless,
         authority=tuple(judged.authority),
     )
 
@@ -175,17 +175,14 @@ def _replaced(
                 )
 
 
-def _never_logged(entries: Iterable[Revocation], inventory: Inventory) -> list[Revocation]:
-    """Entries that no line of the log is about. What another authority issued is known, and is that one's to revoke.
+def _never_logged(entries: Iterable[Revocation], inventory: Inventory) -> tuple[Revocation, ...]:
+    """Serial numbers that no line of the log has. What another authority issued is known, and is that one's to revoke.
 
     A strange certificate that lies here does not count: it is replaced in the same run, and the next would judge
     otherwise.
     """
-    names = {identity_of(line.address) for line in inventory.log}
     serials = {line.serial_number for line in inventory.log}
-    return [
-        entry for entry in entries if entry.name not in names and (entry.serial is None or entry.serial not in serials)
-    ]
+    return tuple(entry for entry in entries if entry.serial not in serials)
 
 
 def _serials_in_place(inventory: Inventory) -> frozenset[int]:

@@ -13,7 +13,6 @@ SHOWN = frozenset(
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
         NoticeCode.CRL_ENDS,
-        NoticeCode.REVOKES_NOTHING,
         NoticeCode.REVOKES_AUTHORITY,
         NoticeCode.FOLDER_GROUP_WRITABLE,
         NoticeCode.MODES_NOT_KEPT,
@@ -34,6 +33,7 @@ FOLDER_FINDINGS = frozenset(
         NoticeCode.REVOKED_NOT_IN_LOG,
         HazardCode.UNREVOKED,
         HazardCode.UNKNOWN_SERIAL,
+        HazardCode.REVOKES_NOTHING,
     )
 )
 """Notices and hazards of a plan that are findings about the folder."""
