@@ -185,6 +185,7 @@ def check_listing(world: Listing, options: PlanOptions) -> Plan:
     if authority is None or not is_same(authority, present):
         before, copies = [], []
     check_list(world, present, before, copies, options)
+    check_told(world, present, plan)
     check_connections(world, present, plan, held)
     return plan
 
@@ -228,6 +229,31 @@ def check_list(
             promise(serial in entries, f"the entry {serial:x} was dropped")
 
 
+def check_told(world: Listing, authority: x509.Certificate, plan: Plan) -> None:
+    """Entries that lock nobody out are told, and no others."""
+    told = " ".join(hazard.message for hazard in plan.hazards if hazard.code == HazardCode.REVOKES_NOTHING)
+    intact = list(intact_certificates(world, authority))
+    logged = {str(line.get("address")).rpartition("/")[0] for line in raw_lines(world)}
+    here = {f"{path.parts[-3].removesuffix('s')}/{path.parts[-2]}" for path in world.output.glob("*/*/*.pem")}
+    for name in {entry["name"] for entry in world.manifest.get("revoked", ()) if "name" in entry}:
+        is_told = f" {name} (" in told
+        if name not in logged | here:
+            promise(is_told, f"{name} was never issued anything")
+        entries = [entry for entry in world.manifest["revoked"] if entry.get("name") == name]
+        if all(any(covers(entry, seen) for seen in intact) for entry in entries):
+            promise(not is_told, f"{name} is revoked")
+
+
+def covers(entry: dict[str, Any], seen: Seen) -> bool:
+    """Whether an entry for a name is about a certificate."""
+    assert seen.line is not None
+    if entry.get("name") != seen.line["address"].rpartition("/")[0]:
+        return False
+    return "since" not in entry or datetime.fromisoformat(seen.line["issued_at"]) < datetime.fromisoformat(
+        entry["since"]
+    )
+
+
 def not_after(seen: Seen) -> datetime:
     return seen.certificate.not_valid_after_utc
 
@@ -251,10 +277,7 @@ def declared_serials(world: Listing, known: Sequence[Seen]) -> Iterator[tuple[in
         assert seen.line is not None
         reasons = set()
         for entry in world.manifest.get("revoked", ()):
-            named = entry.get("name") == seen.line["address"].rpartition("/")[0]
-            since = datetime.fromisoformat(entry["since"]) if "since" in entry else None
-            early = since is None or datetime.fromisoformat(seen.line["issued_at"]) < since
-            if (named and early) or entry.get("serial") == f"{seen.certificate.serial_number:x}":
+            if covers(entry, seen) or entry.get("serial") == f"{seen.certificate.serial_number:x}":
                 reasons.add(entry["reason"])
         if reasons:
             yield seen.certificate.serial_number, not_after(seen), reasons
