@@ -346,7 +346,7 @@ def revoke(world: Listing, chance: random.Random) -> str:
     elif how == 1:
         entry |= {"serial": f"{chance.randrange(1, 1 << 159):x}", "unknown": True}
     else:
-        entry["name"] = chance.choice(names)
+        entry["name"] = chance.choice(names) if chance.random() < 0.9 else "client/slip-of-the-pen"
         kind, _, name = entry["name"].partition("/")
         if how == 2:
             since = world.now - timedelta(days=chance.choice((0, 1, 40)), seconds=chance.choice((0, 1)))
