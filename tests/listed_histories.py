@@ -273,14 +273,29 @@ def intact_certificates(world: Listing, authority: x509.Certificate) -> Iterator
 
 
 def declared_serials(world: Listing, known: Sequence[Seen]) -> Iterator[tuple[int, datetime, set[str]]]:
+    stolen = stolen_keys(world, known)
+    perhaps = stolen_keys(world, [seen for seen in world.seen.values() if seen.line is not None])
     for seen in known:
-        assert seen.line is not None
-        reasons = set()
-        for entry in world.manifest.get("revoked", ()):
-            if covers(entry, seen) or entry.get("serial") == f"{seen.certificate.serial_number:x}":
-                reasons.add(entry["reason"])
+        reasons = set(reasons_for(world, seen))
+        key = spki(seen.certificate.public_key())
+        if key in stolen or (reasons and key in perhaps):
+            reasons.add("key-compromise")
         if reasons:
             yield seen.certificate.serial_number, not_after(seen), reasons
+
+
+def reasons_for(world: Listing, seen: Seen) -> list[str]:
+    serial = f"{seen.certificate.serial_number:x}"
+    return [
+        entry["reason"]
+        for entry in world.manifest.get("revoked", ())
+        if covers(entry, seen) or entry.get("serial") == serial
+    ]
+
+
+def stolen_keys(world: Listing, known: Sequence[Seen]) -> set[bytes]:
+    """Whoever has the key of one certificate has that of its renewals."""
+    return {spki(seen.certificate.public_key()) for seen in known if "key-compromise" in reasons_for(world, seen)}
 
 
 def check_connections(world: Listing, authority: x509.Certificate, plan: Plan, held: set[str] | frozenset[str]) -> None:

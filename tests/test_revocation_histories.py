@@ -134,11 +134,20 @@ class History:
     def reason(self, serial: int) -> str | None:
         """Why a certificate is revoked, as far as anything says so."""
         reasons = [entry.reason for entry in self.revoked if entry.covers(serial, self.issued[serial])]
-        if "key-compromise" in reasons:
+        if "key-compromise" in reasons or self.issued[serial].key in self.stolen_keys():
             return "key-compromise"
         if reasons:
             return reasons[0]
         return "superseded" if serial in self.replaced and serial not in self.in_place() else None
+
+    def stolen_keys(self) -> set[bytes]:
+        """Whoever has the key of one certificate has that of its renewals."""
+        stolen = [entry for entry in self.revoked if entry.reason == "key-compromise"]
+        return {
+            issued.key
+            for serial, issued in self.issued.items()
+            if any(entry.covers(serial, issued) for entry in stolen)
+        }
 
     def is_fruitless(self, entry: Entry) -> bool:
         """Whether an entry never was for anything, ended certificates included."""

@@ -19,12 +19,15 @@ class Revoked:
     Attributes:
         at: when it was revoked, where that is known; else it is the moment at which a list says so for the first time.
         known: what is known of it; None for a serial number that nothing here has.
+        same_key_as: the certificate that is revoked as compromised and has its key, where it is revoked because of that
+            alone; else None.
     """
 
     serial_number: int
     reason: RevocationReason
     at: datetime | None = None
     known: KnownCertificate | None = None
+    same_key_as: str | None = None
 
     def has_ended(self, now: datetime) -> bool:
         """Whether it is refused anyway, and needs no entry."""
@@ -102,6 +105,44 @@ def _add(
     """The first entry counts, unless a later one says that the key is in other hands."""
     if serial_number not in revoked or reason is RevocationReason.KEY_COMPROMISE:
         revoked[serial_number] = Revoked(serial_number=serial_number, reason=reason, known=known)
+
+
+def find_same_keys(
+    revoked: Mapping[int, Revoked], known: Iterable[KnownCertificate], elsewhere: Mapping[str, str]
+) -> dict[int, Revoked]:
+    """Whoever has the key of one certificate has that of each other for it: a renewal keeps the key.
+
+    Args:
+        revoked: what is revoked by name or serial number.
+        known: every certificate of this authority.
+        elsewhere: by the SHA-256 of their keys, certificates of other authorities that are revoked as compromised.
+
+    Returns:
+        the other certificates for such keys, as compromised ones.
+    """
+    # Without a call for each: there may be tens of thousands.
+    compromised = {
+        number: entry.known
+        for number, entry in revoked.items()
+        if entry.reason is RevocationReason.KEY_COMPROMISE and entry.known is not None
+    }
+    owners = {certificate.spki_sha256: certificate for certificate in compromised.values()}
+    others = (
+        certificate
+        for certificate in known
+        if (certificate.spki_sha256 in owners or certificate.spki_sha256 in elsewhere)
+        and certificate.serial_number not in compromised
+        and certificate.identity != "ca"
+    )
+    found: dict[int, Revoked] = {}
+    for certificate in others:
+        owner = owners.get(certificate.spki_sha256)
+        same = f"{owner.identity} {owner.serial_number:x}" if owner else elsewhere[certificate.spki_sha256]
+        number = certificate.serial_number
+        found[number] = Revoked(
+            serial_number=number, reason=RevocationReason.KEY_COMPROMISE, known=certificate, same_key_as=same
+        )
+    return found
 
 
 def find_fruitless(

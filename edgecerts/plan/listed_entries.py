@@ -124,8 +124,9 @@ def check_entries(
 
 def describe(serial_number: int, reason: RevocationReason, revocations: Revocations) -> str:
     """An entry for people and programs: whose certificate it is, as far as that is known, its number, and why."""
-    known = revocations.known.get(serial_number)
-    return f"{known.identity if known else 'unknown'} {serial_number:040x} {reason}"
+    known, revoked = revocations.known.get(serial_number), revocations.certificates.get(serial_number)
+    same = f", same key as {revoked.same_key_as}" if revoked is not None and revoked.same_key_as else ""
+    return f"{known.identity if known else 'unknown'} {serial_number:040x} {reason}{same}"
 
 
 def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) -> RevokedEntry:

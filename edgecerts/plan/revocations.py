@@ -13,7 +13,7 @@ from edgecerts.manifest.model import Revocation
 from edgecerts.observed.inventory import Inventory
 from edgecerts.pki.revocation_lists import RevocationListFacts, RevokedEntry
 from edgecerts.pki.revocation_reasons import MOST_SERIAL, RevocationReason
-from edgecerts.plan.declared_revocations import DeclaredRevocations, Fruitless, Revoked, find_fruitless
+from edgecerts.plan.declared_revocations import DeclaredRevocations, Fruitless, Revoked, find_fruitless, find_same_keys
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.known_certificates import KnownCertificate, is_issuer, known_certificates
 
@@ -140,15 +140,14 @@ def _judge(
     for entry in declared:
         judged.take(entry)
     fruitless = find_fruitless(judged.silent, known, inventory.log, names) if judged.silent else ()
-    revoked = judged.revoked
+    elsewhere = dict(_compromised_elsewhere(declared, inventory, issuer))
+    revoked = judged.revoked | find_same_keys(judged.revoked, known, elsewhere)
     revoked |= {entry.serial_number: entry for entry in _replaced(found, revoked, inventory, issuer)}
     return replace(
         found,
         certificates=revoked,
         since=judged.since,
-        compromised=frozenset(
-            (*_compromised(revoked, listed, found.known), *_compromised_elsewhere(declared, inventory, issuer))
-        ),
+        compromised=frozenset((*_compromised(revoked, listed, found.known), *elsewhere)),
         unknown=_never_logged(judged.unknown, inventory) if judged.unknown else (),
         fruitless=fruitless,
         authority=tuple(judged.authority),
@@ -202,8 +201,14 @@ def _compromised(
             yield known[number].spki_sha256
 
 
-def _compromised_elsewhere(declared: Iterable[Revocation], inventory: Inventory, issuer: IssuerView) -> Iterator[str]:
-    """The same by what an earlier authority issued: who has a key has it under every authority."""
+def _compromised_elsewhere(
+    declared: Iterable[Revocation], inventory: Inventory, issuer: IssuerView
+) -> Iterator[tuple[str, str]]:
+    """The same by what an earlier authority issued: who has a key has it under every authority.
+
+    Returns:
+        each key, with the certificate that had it.
+    """
     others = [line for line in inventory.log if not is_issuer(line, issuer)]
     stolen = [entry for entry in declared if entry.reason is RevocationReason.KEY_COMPROMISE] if others else []
     names = {entry.name: entry.since for entry in sorted(stolen, key=_reach) if entry.name is not None}
@@ -213,7 +218,7 @@ def _compromised_elsewhere(declared: Iterable[Revocation], inventory: Inventory,
         since = names.get(name)
         named = name in names and (since is None or datetime.fromisoformat(line.issued_at) < since)
         if named or (serials and line.serial_number in serials):
-            yield line.spki_sha256
+            yield line.spki_sha256, f"{name} {line.serial_number or 0:x}"
 
 
 def _reach(entry: Revocation) -> tuple[bool, datetime]:
