@@ -56,7 +56,7 @@ class DeclaredRevocations:
     Attributes:
         by_identity, known: the certificates that there are.
         listed: what older lists have.
-        revoked, since, unknown, authority: as in `Revocations`.
+        revoked, since, named, unknown, authority: as in `Revocations`.
         silent: entries for names that revoke no certificate of this authority, those with `unknown: true` left out.
     """
 
@@ -65,6 +65,7 @@ class DeclaredRevocations:
     listed: Mapping[int, RevokedEntry]
     revoked: dict[int, Revoked] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
+    named: dict[str, set[int]] = field(default_factory=dict)
     unknown: list[Revocation] = field(default_factory=list)
     silent: list[Revocation] = field(default_factory=list)
     authority: list[Revocation] = field(default_factory=list)
@@ -87,6 +88,7 @@ class DeclaredRevocations:
         if not found and not entry.unknown:
             self.silent.append(entry)
         for certificate in found:
+            self.named.setdefault(name, set()).add(certificate.serial_number)
             _add(self.revoked, certificate.serial_number, entry.reason, certificate)
 
     def _take_serial(self, entry: Revocation, serial: int) -> None:

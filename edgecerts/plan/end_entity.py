@@ -22,6 +22,7 @@ from edgecerts.plan.identity_plan import (
     unreadable,
 )
 from edgecerts.plan.issuer import IssuerView, Obstacle
+from edgecerts.plan.known_certificates import find_owners
 from edgecerts.plan.model import (
     Action,
     BlockCode,
@@ -76,9 +77,7 @@ class EndEntityPlanner:
         self._options = options
         self._now = now
         self._addresses = addresses
-        self._owners: dict[str, frozenset[str]] = {}
-        for entry in inventory.log:
-            self._owners[entry.sha256] = self._owners.get(entry.sha256, frozenset()) | {entry.address}
+        self._owners = find_owners(inventory.log)
         own = {
             entry.not_after for entry in inventory.log if entry.spki_sha256 == entry.issuer_key == issuer.spki_sha256
         }

@@ -4,7 +4,7 @@ The manifest says who is revoked. The log knows which certificates those had, an
 because of that. Certificates that are here and older lists help out where the log has lost something.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -29,6 +29,7 @@ class Revocations:
         own: the digest of every list here that this authority signed.
         number: the greatest CRLNumber that was used; 0 where there was none.
         since: by identity, before which moment everything that was issued to it is revoked.
+        named: by identity, the serial numbers of the certificates that an entry for its name revokes.
         compromised: SHA-256 of the public keys that are never certified again.
         unknown: entries for serial numbers that nothing here has.
         fruitless: entries for names that revoke nothing.
@@ -41,6 +42,7 @@ class Revocations:
     own: frozenset[str] = frozenset()
     number: int = 0
     since: Mapping[str, datetime] = field(default_factory=dict)
+    named: Mapping[str, Collection[int]] = field(default_factory=dict)
     compromised: frozenset[str] = frozenset()
     unknown: tuple[Revocation, ...] = ()
     fruitless: tuple[Fruitless, ...] = ()
@@ -147,6 +149,7 @@ def _judge(
         found,
         certificates=revoked,
         since=judged.since,
+        named=judged.named,
         compromised=frozenset((*_compromised(revoked, listed, found.known), *elsewhere)),
         unknown=_never_logged(judged.unknown, inventory) if judged.unknown else (),
         fruitless=fruitless,
