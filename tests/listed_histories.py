@@ -185,6 +185,7 @@ def check_listing(world: Listing, options: PlanOptions) -> Plan:
     if authority is None or not is_same(authority, present):
         before, copies = [], []
     check_list(world, present, before, copies, options)
+    check_told(world, present, plan)
     check_connections(world, present, plan, held)
     return plan
 
@@ -228,6 +229,31 @@ def check_list(
             promise(serial in entries, f"the entry {serial:x} was dropped")
 
 
+def check_told(world: Listing, authority: x509.Certificate, plan: Plan) -> None:
+    """Entries that lock nobody out are told, and no others."""
+    told = " ".join(hazard.message for hazard in plan.hazards if hazard.code == HazardCode.REVOKES_NOTHING)
+    intact = list(intact_certificates(world, authority))
+    logged = {str(line.get("address")).rpartition("/")[0] for line in raw_lines(world)}
+    here = {f"{path.parts[-3].removesuffix('s')}/{path.parts[-2]}" for path in world.output.glob("*/*/*.pem")}
+    for name in {entry["name"] for entry in world.manifest.get("revoked", ()) if "name" in entry}:
+        is_told = f" {name} (" in told
+        if name not in logged | here:
+            promise(is_told, f"{name} was never issued anything")
+        entries = [entry for entry in world.manifest["revoked"] if entry.get("name") == name]
+        if all(any(covers(entry, seen) for seen in intact) for entry in entries):
+            promise(not is_told, f"{name} is revoked")
+
+
+def covers(entry: dict[str, Any], seen: Seen) -> bool:
+    """Whether an entry for a name is about a certificate."""
+    assert seen.line is not None
+    if entry.get("name") != seen.line["address"].rpartition("/")[0]:
+        return False
+    return "since" not in entry or datetime.fromisoformat(seen.line["issued_at"]) < datetime.fromisoformat(
+        entry["since"]
+    )
+
+
 def not_after(seen: Seen) -> datetime:
     return seen.certificate.not_valid_after_utc
 
@@ -239,7 +265,11 @@ def normal(reason: str) -> str:
 def intact_certificates(world: Listing, authority: x509.Certificate) -> Iterator[Seen]:
     """Certificates of this authority whose line of the log is as it was."""
     lines = [json.dumps(line, sort_keys=True) for line in raw_lines(world)]
+    own = spki(authority.public_key())
     for seen in world.seen.values():
+        # The authority's own certificate may lie in somebody's place, and no list revokes it.
+        if spki(seen.certificate.public_key()) == own:
+            continue
         if seen.line is not None and json.dumps(seen.line, sort_keys=True) in lines:
             with suppress(Exception):
                 seen.certificate.verify_directly_issued_by(authority)
@@ -247,17 +277,29 @@ def intact_certificates(world: Listing, authority: x509.Certificate) -> Iterator
 
 
 def declared_serials(world: Listing, known: Sequence[Seen]) -> Iterator[tuple[int, datetime, set[str]]]:
+    stolen = stolen_keys(world, known)
+    perhaps = stolen_keys(world, [seen for seen in world.seen.values() if seen.line is not None])
     for seen in known:
-        assert seen.line is not None
-        reasons = set()
-        for entry in world.manifest.get("revoked", ()):
-            named = entry.get("name") == seen.line["address"].rpartition("/")[0]
-            since = datetime.fromisoformat(entry["since"]) if "since" in entry else None
-            early = since is None or datetime.fromisoformat(seen.line["issued_at"]) < since
-            if (named and early) or entry.get("serial") == f"{seen.certificate.serial_number:x}":
-                reasons.add(entry["reason"])
+        reasons = set(reasons_for(world, seen))
+        key = spki(seen.certificate.public_key())
+        if key in stolen or (reasons and key in perhaps):
+            reasons.add("key-compromise")
         if reasons:
             yield seen.certificate.serial_number, not_after(seen), reasons
+
+
+def reasons_for(world: Listing, seen: Seen) -> list[str]:
+    serial = f"{seen.certificate.serial_number:x}"
+    return [
+        entry["reason"]
+        for entry in world.manifest.get("revoked", ())
+        if covers(entry, seen) or entry.get("serial") == serial
+    ]
+
+
+def stolen_keys(world: Listing, known: Sequence[Seen]) -> set[bytes]:
+    """Whoever has the key of one certificate has that of its renewals."""
+    return {spki(seen.certificate.public_key()) for seen in known if "key-compromise" in reasons_for(world, seen)}
 
 
 def check_connections(world: Listing, authority: x509.Certificate, plan: Plan, held: set[str] | frozenset[str]) -> None:
@@ -323,7 +365,7 @@ def revoke(world: Listing, chance: random.Random) -> str:
     elif how == 1:
         entry |= {"serial": f"{chance.randrange(1, 1 << 159):x}", "unknown": True}
     else:
-        entry["name"] = chance.choice(names)
+        entry["name"] = chance.choice(names) if chance.random() < 0.9 else "client/slip-of-the-pen"
         kind, _, name = entry["name"].partition("/")
         if how == 2:
             since = world.now - timedelta(days=chance.choice((0, 1, 40)), seconds=chance.choice((0, 1)))

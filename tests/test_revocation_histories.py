@@ -103,10 +103,14 @@ class History:
             allow=frozenset({HazardCode.UNREVOKED}) if allow else frozenset(),
         )
         report = run_apply(replace(self.site.run(self.now), options=options))
-        refused = HazardCode.UNREVOKED.value in {hazard.code for hazard in report.plan.refusals}
+        refused = {hazard.code for hazard in report.plan.refusals}
         assert report.exit_code == (4 if refused else 0), [outcome.error for outcome in report.outcomes]
-        assert self.site.plan(self.now).pending == ()
+        after = self.site.plan(self.now)
+        assert after.pending == ()
         self._see()
+        found = {hazard.code for hazard in after.hazards}
+        assert (HazardCode.REVOKES_NOTHING.value in found) is any(map(self.is_fruitless, self.revoked)), self.story
+        assert refused <= {HazardCode.UNREVOKED.value, HazardCode.REVOKES_NOTHING.value}
         self._check(before, allow=allow)
 
     def _see(self) -> None:
@@ -130,11 +134,24 @@ class History:
     def reason(self, serial: int) -> str | None:
         """Why a certificate is revoked, as far as anything says so."""
         reasons = [entry.reason for entry in self.revoked if entry.covers(serial, self.issued[serial])]
-        if "key-compromise" in reasons:
+        if "key-compromise" in reasons or self.issued[serial].key in self.stolen_keys():
             return "key-compromise"
         if reasons:
             return reasons[0]
         return "superseded" if serial in self.replaced and serial not in self.in_place() else None
+
+    def stolen_keys(self) -> set[bytes]:
+        """Whoever has the key of one certificate has that of its renewals."""
+        stolen = [entry for entry in self.revoked if entry.reason == "key-compromise"]
+        return {
+            issued.key
+            for serial, issued in self.issued.items()
+            if any(entry.covers(serial, issued) for entry in stolen)
+        }
+
+    def is_fruitless(self, entry: Entry) -> bool:
+        """Whether an entry never was for anything, ended certificates included."""
+        return bool(entry.name) and not any(entry.covers(serial, issued) for serial, issued in self.issued.items())
 
     def _check(self, before: list[x509.CertificateRevocationList], *, allow: bool) -> None:
         (crl,) = self.crls()

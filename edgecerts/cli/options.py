@@ -50,6 +50,7 @@ class HazardName(enum.StrEnum):
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
     UNLISTABLE_SERIAL = "unlistable-serial"
+    REVOKES_NOTHING = "revokes-nothing"
 
 
 @enum.unique

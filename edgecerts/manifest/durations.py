@@ -21,6 +21,7 @@ _PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,2})?)%")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
 
 _FORMS = "a number with h, d, w or y, for example 90d, or a plain number of days"
+_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})")
 _MOMENT_FORM = "write date, time and time zone as in 2035-12-31T23:59:59Z"
 
 
@@ -67,10 +68,14 @@ def read_not_after(node: Scalar, mistakes: Mistakes) -> datetime | None:
     return read_moment(node, mistakes, form=form)
 
 
-def read_moment(node: Scalar, mistakes: Mistakes, *, form: str) -> datetime | None:
-    """Reads a moment with its time zone; None after a mistake, to which `form` is the hint."""
+def read_moment(node: Scalar, mistakes: Mistakes, *, form: str, without_seconds: bool = False) -> datetime | None:
+    """Reads a moment with its time zone; None after a mistake, to which `form` is the hint.
+
+    Args:
+        without_seconds: whether the seconds may be left out.
+    """
     message = f"{quoted(node)} is not a moment"
-    if not _MOMENT.fullmatch(node):
+    if not _MOMENT.fullmatch(node) and not (without_seconds and _MINUTE.fullmatch(node)):
         hint = form
         if re.search(r"\.[0-9]", node):
             hint = "write whole seconds: a certificate has no fractions of them (RFC 5280 §4.1.2.5)"

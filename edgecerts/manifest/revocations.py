@@ -119,9 +119,6 @@ def _check_combination(node: Mapping, texts: dict[str, Scalar], mistakes: Mistak
     if "since" in texts and "serial" in node:
         hint = "remove it: a serial number is one certificate, whenever it was issued"
         mistakes.add(key_mark(texts["since"]), "`since` goes with `name`", hint)
-    if "unknown" in texts and "name" in node:
-        hint = "remove it: a name revokes what the log knows of it"
-        mistakes.add(key_mark(texts["unknown"]), "`unknown` goes with `serial`", hint)
 
 
 def _has_other_word(node: Mapping) -> bool:
@@ -169,7 +166,8 @@ def _read_reason(node: Mapping, text: Scalar | None, mistakes: Mistakes) -> Revo
 
 def _read_since(node: Scalar, mistakes: Mistakes) -> datetime | None:
     if not _DAY.fullmatch(node):
-        return read_moment(node, mistakes, form="write a day as in 2026-11-20, or a moment as in 2026-11-20T14:30:00Z")
+        form = "write a day as in 2026-11-20, or a moment as in 2026-11-20T14:30Z"
+        return read_moment(node, mistakes, form=form, without_seconds=True)
     try:
         return datetime.fromisoformat(node).replace(tzinfo=UTC)
     except ValueError:

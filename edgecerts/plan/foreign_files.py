@@ -7,6 +7,7 @@ from edgecerts.desired.graph import Identity
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.plan.known_certificates import find_owners
 from edgecerts.plan.model import HazardCode, Reason, ReasonCode, Remark
 
 _NOT_OURS = (ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID)
@@ -63,7 +64,4 @@ class ForeignFiles:
     @functools.cached_property
     def _owners(self) -> dict[str, frozenset[str]]:
         """By certificate. Asked for where one is replaced, and not where there is nothing to do."""
-        owners: dict[str, frozenset[str]] = {}
-        for entry in self._inventory.log:
-            owners[entry.sha256] = owners.get(entry.sha256, frozenset()) | {entry.address}
-        return owners
+        return find_owners(self._inventory.log)

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
 from edgecerts.pki.revocation_reasons import RevocationReason, can_be_listed
+from edgecerts.plan.declared_revocations import Revoked
 from edgecerts.plan.listing import ListedEntry
 from edgecerts.plan.model import Change, HazardCode, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.revocations import Revocations, Revoked
+from edgecerts.plan.revocations import Revocations
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,8 +155,9 @@ def describe(serial_number: int, reason: RevocationReason, revocations: Revocati
     """An entry for people and programs: whose certificate it is, as far as that is known, its number as `revoked` takes
     it, and why.
     """
-    known = revocations.known.get(serial_number)
-    return f"{known.identity if known else 'unknown'} {serial_number:x} {reason}"
+    known, revoked = revocations.known.get(serial_number), revocations.certificates.get(serial_number)
+    same = f", same key as {revoked.same_key_as}" if revoked is not None and revoked.same_key_as else ""
+    return f"{known.identity if known else 'unknown'} {serial_number:x} {reason}{same}"
 
 
 def _owner(serial_number: int, revocations: Revocations) -> str:

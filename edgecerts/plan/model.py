@@ -190,6 +190,7 @@ class HazardCode(enum.StrEnum):
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
     UNLISTABLE_SERIAL = "unlistable-serial"
+    REVOKES_NOTHING = "revokes-nothing"
 
     @property
     def refuses_everything(self) -> bool:
@@ -198,7 +199,8 @@ class HazardCode(enum.StrEnum):
     @property
     def refuses_entries(self) -> bool:
         """Whether it is about entries of the revocation list, which is signed without them, or with them as before."""
-        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL, HazardCode.UNLISTABLE_SERIAL)
+        entries = (self.UNREVOKED, self.UNKNOWN_SERIAL, self.UNLISTABLE_SERIAL, self.REVOKES_NOTHING)
+        return self in entries
 
 
 @enum.unique
@@ -263,7 +265,6 @@ class NoticeCode(enum.StrEnum):
     CRL_OF_ANOTHER_UNUSABLE = "crl-of-another-unusable"
     CRL_LEFT_OUT = "crl-left-out"
     REVOKED_NOT_IN_LOG = "revoked-not-in-log"
-    REVOKES_NOTHING = "revokes-nothing"
     REVOKES_AUTHORITY = "revokes-authority"
 
 

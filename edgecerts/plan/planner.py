@@ -78,7 +78,7 @@ def make_plan(
     hazards += tuple(refuse_to_forget(graph, revocations, now))
     written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
     files, blocked_files = _plan_folder_files(graph, inventory, written)
-    log = plan_records(graph, inventory, issuer=issuer, now=now)
+    log = plan_records(graph, inventory, issuer=issuer, revocations=revocations, now=now)
     changes, blocked = (*files, *log, *changes), (*blocked_files, *blocked)
     blocked_addresses = {remark.address for remark in blocked}
     insecure = find_insecure_folders(inventory, owners) if owners is not None else None

@@ -2,6 +2,9 @@
 
 A certificate that another tool issued, or whose line was lost, can only be revoked one day if its serial number is
 known. What is recorded is what is here now; a certificate that this plan makes gets its own line when it is made.
+
+What an entry for a name revokes because it lies in that name's folder is recorded under that name as well: else the
+entry would be about nothing as soon as the folder has another certificate or is gone.
 """
 
 from collections.abc import Iterator
@@ -14,9 +17,12 @@ from edgecerts.observed.inventory import Inventory
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.model import Action, Change, LogRecord, Reason, ReasonCode
+from edgecerts.plan.revocations import Revocations
 
 
-def plan_records(graph: Graph, inventory: Inventory, *, issuer: IssuerView, now: datetime) -> tuple[Change, ...]:
+def plan_records(
+    graph: Graph, inventory: Inventory, *, issuer: IssuerView, revocations: Revocations, now: datetime
+) -> tuple[Change, ...]:
     """Plans the lines that the log lacks.
 
     Nothing is planned where a part of the log cannot be read, because the lines may stand there, or where it cannot be
@@ -27,7 +33,7 @@ def plan_records(graph: Graph, inventory: Inventory, *, issuer: IssuerView, now:
     """
     if not issuer.judged or any(path.partition("/")[0] == LOG_FOLDER for path in inventory.unreadable):
         return ()
-    records = tuple(_missing_records(graph, inventory))
+    records = tuple(_missing_records(graph, inventory, revocations))
     if not records:
         return ()
     artifact = log_artifact(now)
@@ -38,16 +44,22 @@ def plan_records(graph: Graph, inventory: Inventory, *, issuer: IssuerView, now:
     return (Change(artifact=artifact, action=action, reasons=reasons, records=records),)
 
 
-def _missing_records(graph: Graph, inventory: Inventory) -> Iterator[LogRecord]:
+def _missing_records(graph: Graph, inventory: Inventory, revocations: Revocations) -> Iterator[LogRecord]:
     """In the order of the graph. One that lies in two places gets a line for each: it was issued to both."""
     authority = _authority_key(graph.authorities[0], inventory)
     if authority is None:
         return
     issuer_key, public_key = authority
     logged = frozenset(entry.sha256 for entry in inventory.log)
-    for address, path, facts in _certificates(graph, inventory):
+    here, named = tuple(_certificates(graph, inventory)), revocations.named
+    revoked = {facts.sha256 for address, _, facts in here if facts.serial_number in named.get(address.identity, ())}
+    names = {(line.sha256, line.address) for line in inventory.log if line.sha256 in revoked}
+    for address, path, facts in here:
+        is_known = facts.sha256 in logged
+        if is_known and facts.serial_number in named.get(address.identity, ()):
+            is_known = (facts.sha256, str(address)) in names
         # The signature comes last: where everything is on record, none has to be checked.
-        if facts.sha256 not in logged and facts.is_signed_by(public_key):
+        if not is_known and facts.is_signed_by(public_key):
             yield LogRecord(address=address, path=path, facts=facts, issuer_key=issuer_key)
 
 

@@ -97,7 +97,7 @@ def plan_revocation_lists(
         replaced=replaced,
         now=now,
     )
-    plan.hazards += tuple(refuse_entries(artifacts[0], revocations, wanted))
+    plan.hazards += tuple(refuse_entries(artifacts[0], revocations, wanted, now))
     plan.notices += tuple(remark_on_entries(artifacts[0], revocations, wanted))
     all_changed = []
     for artifact in artifacts:

@@ -1,14 +1,14 @@
 """What there is to say about single entries of a revocation list: refused ones, lost ones, and those without effect."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from edgecerts.desired.graph import RevocationListArtifact
 from edgecerts.manifest.model import Revocation
+from edgecerts.plan.declared_revocations import MOST_NAMED, Fruitless
 from edgecerts.plan.listed_entries import WantedEntries, describe
 from edgecerts.plan.model import HazardCode, NoticeCode, Remark
 from edgecerts.plan.revocations import Revocations
-
-_MOST_NAMED = 10
 
 ABOUT_REVOCATION = frozenset(
     {
@@ -18,7 +18,6 @@ ABOUT_REVOCATION = frozenset(
         NoticeCode.CRL_OF_ANOTHER_UNUSABLE,
         NoticeCode.CRL_LEFT_OUT,
         NoticeCode.REVOKED_NOT_IN_LOG,
-        NoticeCode.REVOKES_NOTHING,
         NoticeCode.REVOKES_AUTHORITY,
     }
 )
@@ -26,9 +25,9 @@ ABOUT_REVOCATION = frozenset(
 
 
 def refuse_entries(
-    artifact: RevocationListArtifact, revocations: Revocations, wanted: WantedEntries
+    artifact: RevocationListArtifact, revocations: Revocations, wanted: WantedEntries, now: datetime
 ) -> Iterator[Remark]:
-    """The hazards: what would be let in again, and what nobody knows."""
+    """The hazards: what would be let in again, what nobody knows, and what revokes nothing."""
     if wanted.unrevoked:
         named = [describe(entry.serial_number, entry.reason, revocations) for entry in wanted.unrevoked]
         yield Remark(
@@ -56,6 +55,42 @@ def refuse_entries(
             hint="remove its user at every broker, or replace the authority; where that is done:"
             f" --allow {HazardCode.UNLISTABLE_SERIAL}",
         )
+    yield from _refuse_fruitless(artifact, revocations.fruitless, now)
+
+
+def _refuse_fruitless(
+    artifact: RevocationListArtifact, fruitless: Sequence[Fruitless], now: datetime
+) -> Iterator[Remark]:
+    """Whoever writes such an entry believes that somebody is locked out, and nobody is."""
+    never = [entry for entry in fruitless if entry.earliest is None]
+    if never:
+        yield Remark(
+            code=HazardCode.REVOKES_NOTHING.value,
+            address=str(artifact.address),
+            message="nothing is revoked by an entry for a name that nothing was ever issued to:"
+            f" {_some([_place(one.entry) + _did_you_mean(one) for one in never])}",
+            hint="look for a slip, or for lines that the log lost; or, where the name is right, write `unknown: true`"
+            " beside it",
+        )
+    late = [(entry, entry.earliest) for entry in fruitless if entry.earliest is not None]
+    if late:
+        named = [f"{_place(one.entry)}, whose first certificate is of {_moment(earliest)}" for one, earliest in late]
+        yield Remark(
+            code=HazardCode.REVOKES_NOTHING.value,
+            address=str(artifact.address),
+            message=f"nothing is revoked by an entry with a `since` before which nothing was issued: {_some(named)}",
+            hint=f"write a later moment, as in `since: {_moment(now)}`; or, where it is right, write `unknown: true`"
+            " beside it",
+        )
+
+
+def _did_you_mean(fruitless: Fruitless) -> str:
+    return f"; did you mean {fruitless.near}?" if fruitless.near is not None else ""
+
+
+def _moment(moment: datetime) -> str:
+    """As `since` takes it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def remark_on_entries(
@@ -70,13 +105,6 @@ def remark_on_entries(
             "the list has entries that the log does not know, or not as they were written, and keeps them:"
             f" {_some(named)}",
             "if lines of the log were lost or edited, bring them back: git log -p issued",
-        )
-    if revocations.silent:
-        yield _notice(
-            NoticeCode.REVOKES_NOTHING,
-            artifact,
-            f"nothing here was ever issued to {_some(_places(revocations.silent))}",
-            "look for a slip: an address is written as plans write it",
         )
     if revocations.authority:
         yield _notice(
@@ -116,17 +144,18 @@ def tell_let_in(let_in: Sequence[str]) -> str:
 
 
 def _places(entries: Iterable[Revocation]) -> list[str]:
-    """Each entry with its line, so that it is found in a list of thousands."""
-    named = []
-    for entry in entries:
-        place = f"line {entry.mark.line}" + (f" of {entry.mark.file}" if entry.mark.file else "")
-        named.append(f"{entry.name or f'{entry.serial or 0:x}'} ({place})")
-    return named
+    return [_place(entry) for entry in entries]
+
+
+def _place(entry: Revocation) -> str:
+    """An entry with its line, so that it is found in a list of thousands."""
+    place = f"line {entry.mark.line}" + (f" of {entry.mark.file}" if entry.mark.file else "")
+    return f"{entry.name or f'{entry.serial or 0:x}'} ({place})"
 
 
 def _some(named: Sequence[str]) -> str:
-    rest = len(named) - _MOST_NAMED
-    return ", ".join(named[:_MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
+    rest = len(named) - MOST_NAMED
+    return ", ".join(named[:MOST_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _notice(code: NoticeCode, artifact: RevocationListArtifact, message: str, hint: str) -> Remark:

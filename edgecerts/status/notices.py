@@ -13,7 +13,6 @@ SHOWN = frozenset(
         NoticeCode.KEY_MISMATCH,
         NoticeCode.LOG_DAMAGED,
         NoticeCode.CRL_ENDS,
-        NoticeCode.REVOKES_NOTHING,
         NoticeCode.REVOKES_AUTHORITY,
         NoticeCode.FOLDER_GROUP_WRITABLE,
         NoticeCode.MODES_NOT_KEPT,
@@ -36,6 +35,7 @@ FOLDER_FINDINGS = frozenset(
         HazardCode.UNREVOKED,
         HazardCode.UNKNOWN_SERIAL,
         HazardCode.UNLISTABLE_SERIAL,
+        HazardCode.REVOKES_NOTHING,
     )
 )
 """Notices and hazards of a plan that are findings about the folder."""
