@@ -202,6 +202,7 @@ class Scene:
         """Names for the digests of certificates and keys, and for the serial numbers, that stand in reasons."""
         names = {facts.sha256: name for name, facts in self._made.items()}
         names |= {facts.serial: f"serial of {name}" for name, facts in self._made.items()}
+        names |= {f"{facts.serial_number:x}": f"serial of {name}" for name, facts in self._made.items()}
         names |= {spki: f"key of {owner}" for spki, owner in self._requested.items()}
         return names | {facts.spki_sha256: f"key of {name}" for name, facts in self._made.items()}
 

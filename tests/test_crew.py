@@ -91,7 +91,7 @@ def test_a_fleet_is_made_by_all_of_them(project: Project, monkeypatch: pytest.Mo
     assert len({facts.serial_number for facts in found.values()}) == SIZE
     assert len({facts.spki_sha256 for facts in found.values()}) == SIZE
     (log,) = (project.output / "issued").glob("*.jsonl")
-    entries = parse_log(log.read_text()).entries
+    entries = parse_log(log.read_bytes()).entries
     # In the order of the plan, whoever made them.
     assert [entry.address for entry in entries[1:]] == [f"client/{name}/certificate" for name in found]
     assert [entry.sha256 for entry in entries[1:]] == [facts.sha256 for facts in found.values()]
@@ -234,8 +234,11 @@ def check_ends(pid: int) -> None:
         return
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    assert poll.poll(10_000), "it is still there"
+    ended = poll.poll(10_000)
     os.close(descriptor)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    assert ended, "it is still there"
 
 
 @pytest.mark.usefixtures("shared")

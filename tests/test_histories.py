@@ -192,7 +192,7 @@ def test_a_line_of_the_log_with_a_wrong_value_is_passed_over_or_kept_as_text(
 
 @pytest.mark.parametrize("line", ["{}", "[]", "7", "null", "[" * 100_000, '{"serial": ' * 100_000, "", "\x00", "{"])
 def test_a_line_of_the_log_that_is_no_entry_is_passed_over(line: str) -> None:
-    assert parse_log(f"{line}\n").entries == ()
+    assert parse_log(f"{line}\n".encode()).entries == ()
 
 
 def test_a_gitignore_that_was_cut_off_is_mended_once_and_its_lines_stay(project: Project) -> None:

@@ -117,9 +117,9 @@ def test_a_tail_that_is_longer_than_any_line_is_looked_at_whole() -> None:
 
 def test_what_is_torn_is_neither_an_entry_nor_damage() -> None:
     for tail in (LINE[:50], b"\0" * 40, b""):
-        parsed = parse_log((LINE + tail).decode())
+        parsed = parse_log(LINE + tail)
         assert (parsed.entries, parsed.damaged) == ((ENTRY,), ())
-    assert parse_log((LINE + LINE.rstrip()).decode()).entries == (ENTRY, ENTRY)
+    assert parse_log(LINE + LINE.rstrip()).entries == (ENTRY, ENTRY)
 
 
 def test_a_line_with_fields_of_a_later_version_is_an_entry() -> None:
@@ -129,14 +129,14 @@ def test_a_line_with_fields_of_a_later_version_is_an_entry() -> None:
 
 def test_lines_that_are_no_entries_are_numbered() -> None:
     text = f"{LINE.decode()}\nnonsense\n<<<<<<< HEAD\n{LINE.decode()}{{}}\n"
-    parsed = parse_log(text)
+    parsed = parse_log(text.encode())
     assert parsed.entries == (ENTRY, ENTRY)
     assert (parsed.damaged, parsed.conflict) == ((3, 4, 6), True)
-    assert parse_log("nonsense\n").conflict is False
+    assert parse_log(b"nonsense\n").conflict is False
 
 
 def test_lines_that_windows_ended_are_entries() -> None:
-    assert parse_log(LINE.decode().replace("\n", "\r\n") * 2).damaged == ()
+    assert parse_log(LINE.replace(b"\n", b"\r\n") * 2).damaged == ()
 
 
 TEARS: dict[str, Callable[[bytes], bytes]] = {

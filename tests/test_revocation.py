@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import shutil
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from edgecerts.apply.file_system import FileSystem
+from edgecerts.cli.console import Console
 from tests.conftest import NOW, SMALL, Project
+from tests.long_serials import LONG_SERIAL, with_long_serial
 from tests.revocation_lists import HEAD, ends, entries, lists_in, number, own_list, serial
 
 CLIENTS = HEAD + "  gw-1:\n  gw-2:\n  gw-3:\n"
@@ -94,7 +98,7 @@ def test_a_stolen_gateway_is_one_line_and_everybody_before_stays(settled: Projec
     declare(settled, "gw-2 gw-3", GONE)
     assert busy(settled) == {"ca/crl": "update", "broker/plant-a/crl": "update"}
     (reason,) = next(c["reasons"] for c in plan(settled)["changes"] if c["address"] == "ca/crl")
-    assert (reason["code"], reason["after"]) == ("revocations-changed", [f"client/gw-1 {stolen:040x} key-compromise"])
+    assert (reason["code"], reason["after"]) == ("revocations-changed", [f"client/gw-1 {stolen:x} key-compromise"])
     report = apply(settled)
     assert entries(settled) == {stolen: "keyCompromise"}
     (delivery,) = report["deliver"]
@@ -163,6 +167,24 @@ def test_an_unspecified_reason_is_said_by_saying_none(settled: Project) -> None:
     assert entries(settled) == {first: None}
 
 
+def test_apply_says_whom_it_revoked(settled: Project) -> None:
+    stolen = serial(settled, "clients/gw-1/client.pem")
+    declare(settled, "gw-2 gw-3", GONE)
+    words = " ".join(settled.run("apply").out.split())
+    assert f"1 entry revocations-changed: adds client/gw-1 {stolen:x} key-compromise" in words
+
+
+def test_a_first_list_says_whom_it_revokes(project: Project) -> None:
+    """Nobody had a list until the gateway was stolen."""
+    project.write(CLIENTS)
+    apply(project)
+    stolen = serial(project, "clients/gw-1/client.pem")
+    declare(project, "gw-2 gw-3", GONE, more="")
+    for command in ("plan", "apply"):
+        words = " ".join(project.run(command).out.split())
+        assert f"adds client/gw-1 {stolen:x} key-compromise" in words
+
+
 def test_an_unknown_serial_number_is_refused_and_the_others_are_not(settled: Project) -> None:
     first = serial(settled, "clients/gw-1/client.pem")
     declare(settled, "gw-2 gw-3", GONE + "- {serial: 4b28, reason: superseded}\n")
@@ -177,13 +199,23 @@ def test_an_unknown_serial_number_is_refused_and_the_others_are_not(settled: Pro
     assert entries(settled) == {first: "keyCompromise", 0x4B28: "superseded"}
 
 
+def test_serial_numbers_are_shown_whole_as_the_manifest_takes_them(settled: Project) -> None:
+    stolen = serial(settled, "clients/gw-1/client.pem")
+    strange = "- {serial: '00:4b:28', reason: superseded, unknown: true}\n- {serial: abc, reason: superseded}\n"
+    declare(settled, "gw-2 gw-3", GONE + strange)
+    for output in ("text", "markdown"):
+        words = " ".join(settled.run("plan", "--format", output).out.replace("`", "").replace("\\", "").split())
+        assert f"adds unknown 4b28 superseded, client/gw-1 {stolen:x} key-compromise" in words
+        assert "the serial number abc (line 3 of " in words
+
+
 def test_what_is_not_declared_any_more_stays_until_that_is_allowed(settled: Project) -> None:
     first = serial(settled, "clients/gw-1/client.pem")
     declare(settled, "gw-2 gw-3", GONE)
     apply(settled)
     declare(settled, "gw-2 gw-3")
     assert codes(plan(settled)["hazards"]) == ["unrevoked"]
-    assert f"{first:040x}" in plan(settled)["hazards"][0]["message"]
+    assert f"{first:x}" in plan(settled)["hazards"][0]["message"]
     apply(settled, code=4)
     assert entries(settled) == {first: "keyCompromise"}
     # Also a list that is due keeps it: the plant does not stop, and nobody gets in again.
@@ -268,6 +300,43 @@ def test_a_list_is_signed_again_in_time(settled: Project) -> None:
     assert number(settled) > before
 
 
+def test_a_list_that_is_due_is_one_finding(settled: Project) -> None:
+    """Not one of each broker that will get it as well; what is wrong with a copy by itself is one."""
+    settled.now = ends(settled) - timedelta(days=10)
+    assert [row["state"] for row in status(settled)["identities"]] == ["ok"] * 5
+    assert status(settled)["revocation_lists"][0]["state"] == "due"
+    (settled.output / "brokers/plant-a/crl.pem").unlink()
+    assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
+    settled.now = NOW
+    (settled.output / "brokers/plant-a/crl.pem").write_bytes(b"nonsense")
+    assert [row["state"] for row in status(settled)["identities"]].count("ok") == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (timedelta(hours=50), "ends on 2027-02-21, in 2 days."),
+        (timedelta(minutes=57), "ends on 2027-02-21 at 11:00 UTC."),
+        (timedelta(minutes=-1), "ended on 2027-02-21 at 11:00 UTC."),
+        (timedelta(hours=-50), "ended on 2027-02-21."),
+    ],
+    ids=str,
+)
+def test_the_first_line_of_a_status_has_the_hour_where_that_matters(
+    settled: Project, before: timedelta, words: str
+) -> None:
+    settled.now = ends(settled) - before
+    assert f"The revocation list {words}" in settled.run("status").out.splitlines()[:2]
+
+
+def test_an_old_copy_is_a_finding_where_the_list_is_good(settled: Project) -> None:
+    old = (settled.output / "brokers/plant-a/crl.pem").read_bytes()
+    apply(settled, "--replace", "ca/crl")
+    (settled.output / "brokers/plant-a/crl.pem").write_bytes(old)
+    (row,) = [row for row in status(settled)["identities"] if row["state"] != "ok"]
+    assert (row["address"], row["state"]) == ("broker/plant-a", "changed")
+
+
 def test_a_list_that_has_ended_is_signed_again_with_all_that_it_had(settled: Project) -> None:
     declare(settled, "gw-2 gw-3", GONE)
     apply(settled)
@@ -322,6 +391,104 @@ def test_without_the_key_of_the_authority_the_plan_says_until_when_the_plant_run
     assert ends(settled) > settled.now + timedelta(days=80)
 
 
+def test_a_theft_without_the_key_says_first_who_gets_in(settled: Project) -> None:
+    apply(settled, "--replace", "client/gw-1")
+    (settled.output / "ca/ca.key").rename(settled.folder / "kept.key")
+    declare(settled, "gw-3", GONE)
+    (blocked,) = (remark for remark in plan(settled)["blocked"] if remark["address"] == "ca/crl")
+    assert blocked["message"].startswith("client/gw-1 still gets in with 2 certificates until the list is signed: ")
+    more = "- {name: client/gw-2, reason: superseded}\n- {serial: 4b28, reason: superseded, unknown: true}\n"
+    declare(settled, "gw-3", GONE + more)
+    message = plan(settled)["blocked"][0]["message"]
+    assert {"client/gw-1", "client/gw-2", "serial number 4b28"} == set(
+        message.partition(" still get in with 4 certificates")[0].split(", ")
+    )
+    # A list that has ended lets nobody in.
+    settled.now = ends(settled) + timedelta(minutes=1)
+    assert "still get" not in plan(settled)["blocked"][0]["message"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "nothing"])
+def test_what_lies_in_the_place_of_the_list_does_not_hide_what_brokers_have(settled: Project, kind: str) -> None:
+    declare(settled, "gw-2 gw-3", GONE)
+    apply(settled)
+    place = settled.output / "ca/ca.crl.pem"
+    place.unlink()
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "link":
+        place.symlink_to(settled.output / "brokers/plant-a/crl.pem")
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        (settled.output / "ca/ca.key").unlink()
+    declare(settled, "gw-3", GONE + "- {name: client/gw-2, reason: superseded}\n")
+    (blocked,) = (remark for remark in plan(settled)["blocked"] if remark["address"] == "ca/crl")
+    assert blocked["message"].startswith("client/gw-2 still gets in until the list is signed: ")
+    end = "brokers have copies, and by those strict brokers refuse every client from 2027-02-21 at 11:00 UTC on"
+    assert end in blocked["message"]
+    (settled.output / "brokers/plant-a/crl.pem").unlink()
+    assert "until there is a list" in plan(settled)["blocked"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(days=2), "2 days"),
+        (timedelta(days=1, hours=23, minutes=59), "47 hours"),
+        (timedelta(hours=2), "2 hours"),
+        (timedelta(hours=1, minutes=59), "119 minutes"),
+        (timedelta(minutes=57), "57 minutes"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(seconds=59), "less than a minute"),
+    ],
+)
+def test_what_is_left_is_said_in_its_own_unit(settled: Project, left: timedelta, words: str) -> None:
+    (settled.output / "ca/ca.key").rename(settled.folder / "kept.key")
+    settled.now = ends(settled) - left
+    assert f"2027-02-21 at 11:00 UTC on, in {words}" in plan(settled)["blocked"][0]["message"]
+
+
+def test_a_list_that_ends_soon_says_at_which_hour(settled: Project) -> None:
+    settled.now = ends(settled) - timedelta(minutes=57)
+    assert "The revocation list ends on 2027-02-21 at 11:00 UTC." in settled.run("status").out
+    settled.now = ends(settled) + timedelta(minutes=57)
+    assert "The revocation list ended on 2027-02-21 at 11:00 UTC." in settled.run("status").out
+
+
+def test_a_list_of_one_hour(project: Project) -> None:
+    declare(project, "gw-1", more="crl: {validity: 1h}\n")
+    assert "1 hour, 0 entries" in project.run("plan").out
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("private_key: {command: [/bin/false]}", id="a command that fails"),
+        pytest.param("private_key: {env: NOT_SET}", id="a variable that is not set"),
+        pytest.param("private_key: {env: SOMETHING}", id="a variable with something else"),
+        pytest.param("password: {env: SOMETHING}", id="another password"),
+    ],
+)
+def test_an_error_about_the_key_of_the_authority_says_until_when_the_plant_runs(
+    settled: Project, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("SOMETHING", "something else, which opens nothing")
+    place = settled.output / "ca/ca.key"
+    key: Any = load_pem_private_key(place.read_bytes(), None)
+    if "password" in source:
+        encryption = BestAvailableEncryption(b"a long enough password")
+        place.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    else:
+        place.unlink()
+    settled.write((CLIENTS + "crl:\n").replace("{common_name: Test CA}", f"{{common_name: Test CA, {source}}}"))
+    settled.now = ends(settled) - timedelta(days=10)
+    before = settled.files()
+    result = settled.run("apply")
+    assert (result.code, settled.files()) == (1, before)
+    assert "strict brokers refuse every client from 2027-02-21 at 11:00 UTC on, in 10 days" in result.err
+
+
 def test_an_identity_that_is_replaced_is_revoked_where_that_is_declared(project: Project) -> None:
     declare(project, "gw-2", more="defaults: {revoke_on_rekey: true}\n")
     apply(project)
@@ -365,7 +532,8 @@ def test_what_could_not_be_replaced_is_not_revoked(project: Project, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(FileSystem, "exchange", fail)
-        assert project.run("apply", "--replace", "client/gw-2", "--replace", "client/gw-3").code == 1
+        result = project.run("apply", "--replace", "client/gw-2", "--replace", "client/gw-3")
+    assert (result.code, "but not client/gw-2: nothing took the place" in " ".join(result.out.split())) == (1, True)
     assert kept in {int(line["revokes"], 16) for line in log_lines(project) if "revokes" in line}
     assert serial(project, "clients/gw-2/client.pem") == kept
     assert set(entries(project)) == {old}
@@ -485,7 +653,7 @@ def test_a_merge_of_one_side_s_list_and_the_other_s_copy_loses_nobody(settled: P
     declare(project, "gw-3", entry[list_of])
     project.now = NOW + timedelta(days=1)
     (hazard,) = plan(project)["hazards"]
-    assert (hazard["code"], f"{serials[copy_of]:040x}" in hazard["message"]) == ("unrevoked", True)
+    assert (hazard["code"], f"{serials[copy_of]:x}" in hazard["message"]) == ("unrevoked", True)
     apply(project, code=4)
     assert set(entries(project)) == set(serials.values())
     apply(project, code=4)
@@ -557,6 +725,72 @@ def test_the_lists_of_other_authorities_come_along(project: Project) -> None:
     assert "crl-of-another-ends" in codes(status(project)["folder"])
 
 
+@pytest.fixture
+def trusting(project: Project) -> Project:
+    """A plant whose brokers trust another authority, too, and have a list of it."""
+    other = project.folder / "other"
+    other.mkdir()
+    old = Project(folder=other, capture=project.capture)
+    old.write(HEAD.replace("Test CA", "Old CA") + "  old-1:\ncrl:\n")
+    assert project_apply_in(old)
+    shutil.copy(other / "pki/ca/ca.pem", project.folder / "old.pem")
+    shutil.copy(other / "pki/ca/ca.crl.pem", project.folder / "old.crl")
+    trusted = "{common_name: Test CA, also_trust: [{ca: old.pem, crl: old.crl}]}"
+    project.write(
+        HEAD.replace("{common_name: Test CA}", trusted) + "  gw-1:\n  gw-2:\ncrl:\nrevoked_from: revoked.yaml\n"
+    )
+    (project.folder / "revoked.yaml").write_text("[]\n")
+    apply(project)
+    return project
+
+
+def revoke_gw_1(project: Project) -> None:
+    text = "- {name: client/gw-1, reason: key-compromise, since: 2026-11-23T13:00:00Z}\n"
+    (project.folder / "revoked.yaml").write_text(text)
+    project.now += timedelta(hours=2)
+
+
+@pytest.mark.parametrize("content", [b"garbage", None, b"ours"], ids=["garbage", "nothing", "a list of somebody else"])
+def test_a_bad_list_of_others_does_not_keep_ours_from_brokers(trusting: Project, content: bytes | None) -> None:
+    """The copy holds a list of that authority which still counts: it stays, and a finding says so."""
+    file, copy = trusting.folder / "old.crl", trusting.output / "brokers/plant-a/crl.pem"
+    others = split_lists(copy.read_bytes())[1]
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes((trusting.output / "ca/ca.crl.pem").read_bytes() if content == b"ours" else content)
+    revoke_gw_1(trusting)
+    apply(trusting)
+    ours, kept = split_lists(copy.read_bytes())
+    assert len(ours) == 1
+    assert kept == others
+    assert "crl-of-another-unusable" in codes(status(trusting)["folder"])
+    assert busy(trusting) == {}
+    # When that list has ended, there is nothing to give any more.
+    trusting.now += timedelta(days=91)
+    (blocked,) = (remark for remark in plan(trusting)["blocked"] if remark["address"] == "broker/plant-a/crl")
+    assert blocked["code"] == "also-trust-unreadable"
+
+
+def test_each_authority_in_a_file_needs_its_list(trusting: Project) -> None:
+    third = trusting.folder / "third"
+    third.mkdir()
+    other = Project(folder=third, capture=trusting.capture)
+    other.write(HEAD.replace("Test CA", "Third CA") + "  third-1:\ncrl:\n")
+    assert project_apply_in(other)
+    with (trusting.folder / "old.pem").open("ab") as file:
+        file.write((third / "pki/ca/ca.pem").read_bytes())
+    (blocked,) = (remark for remark in plan(trusting)["blocked"] if remark["address"] == "broker/plant-a/crl")
+    assert (
+        blocked["message"]
+        == "old.crl, named in `ca.also_trust`: it holds no list of CN=Third CA, an authority in old.pem"
+    )
+    with (trusting.folder / "old.crl").open("ab") as file:
+        file.write((third / "pki/ca/ca.crl.pem").read_bytes())
+    apply(trusting)
+    assert lists_in(trusting.output / "brokers/plant-a/crl.pem") == 3
+
+
 def project_apply_in(project: Project) -> bool:
     return project.run("apply").code == 0
 
@@ -598,6 +832,10 @@ def test_an_address_goes_into_clients_and_into_a_second_list(settled: Project) -
     declare(settled, "gw-2 gw-3", GONE)
     assert busy(settled) == {}
     assert plan(settled)["unmanaged"][0] == "ca/published.crl.pem"
+    (notice,) = [n for n in plan(settled)["notices"] if n["code"] == "crl-unmanaged"]
+    assert "asks for no revocation list" not in notice["message"]
+    assert "that one ends on 2027-02-21 at 11:00 UTC" in notice["message"]
+    assert "crl.url" in (notice["hint"] or "")
 
 
 def test_a_list_that_nobody_asks_for_any_more_is_never_deleted(settled: Project) -> None:
@@ -640,6 +878,60 @@ def test_a_request_for_a_revoked_key_is_refused(settled: Project) -> None:
     assert "key-revoked" in codes(plan(settled)["blocked"])
 
 
+def give_long_serial(project: Project, folder: str) -> int:
+    place, key = project.output / folder / "client.pem", project.output / "ca/ca.key"
+    place.write_bytes(with_long_serial(place.read_bytes(), load_pem_private_key(key.read_bytes(), None)))
+    return LONG_SERIAL
+
+
+@pytest.mark.parametrize("by_serial", [False, True])
+def test_a_certificate_that_no_list_can_name_is_said_to_get_in(settled: Project, by_serial: bool) -> None:
+    stolen = give_long_serial(settled, "clients/gw-1")
+    second = serial(settled, "clients/gw-2/client.pem")
+    apply(settled)
+    key = (settled.output / "clients/gw-1/client.key").read_bytes()
+    entry = GONE.replace("name: client/gw-1", f"serial: {stolen:x}") if by_serial else GONE
+    declare(settled, "gw-3", entry + "- {name: client/gw-2, reason: superseded}\n")
+    hazard = next(one for one in plan(settled)["hazards"] if one["code"] == "unlistable-serial")
+    assert f"client/gw-1 {stolen:040x} key-compromise" in hazard["message"]
+    assert settled.run("plan", "--detailed-exitcode").code == 4
+    apply(settled, "--prune", code=4)
+    # Everybody else is locked out; by its serial number one certificate is revoked, by its name also the first.
+    assert second in entries(settled)
+    assert stolen not in entries(settled)
+    assert "unlistable-serial" in codes(status(settled)["folder"])
+    apply(settled, "--allow", "unlistable-serial")
+    # The thief's key is good for nothing else.
+    folder = settled.output / "clients/gw-9"
+    folder.mkdir(mode=0o700)
+    (folder / "client.key").write_bytes(key)
+    (folder / "client.key").chmod(0o600)
+    declare(settled, "gw-3 gw-9", entry)
+    assert "key-revoked" in codes(plan(settled)["blocked"])
+    settled.now += timedelta(days=826)
+    assert plan(settled)["hazards"] == []
+
+
+def test_a_certificate_that_no_list_can_name_still_connects(settled: Project) -> None:
+    """What is said of its folder is true; and with `since` the device gets another."""
+    give_long_serial(settled, "clients/gw-1")
+    apply(settled)
+    declare(settled, "gw-2 gw-3", GONE)
+    assert "client/gw-1" in [one["address"] for one in plan(settled)["notices"] if one["code"] == "still-valid"]
+    settled.now += timedelta(days=2)
+    declare(settled, "gw-1 gw-2 gw-3", GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:"))
+    apply(settled, code=4)
+    assert serial(settled, "clients/gw-1/client.pem") < 2**159
+
+
+def test_a_serial_number_that_no_list_can_name_may_be_declared(settled: Project) -> None:
+    declare(settled, "gw-1 gw-2 gw-3", f"- {{serial: {2**160 - 1:x}, reason: superseded, unknown: true}}\n")
+    apply(settled, code=4)
+    assert codes(plan(settled)["hazards"]) == ["unlistable-serial"]
+    apply(settled, "--allow", "unlistable-serial")
+    assert entries(settled) == {}
+
+
 @pytest.mark.parametrize("is_encrypted", [False, True])
 def test_a_key_file_that_was_revoked_is_not_certified(
     settled: Project, monkeypatch: pytest.MonkeyPatch, is_encrypted: bool
@@ -662,6 +954,46 @@ def test_a_key_file_that_was_revoked_is_not_certified(
     assert not (folder / "client.pem").exists()
 
 
+def give_password(project: Project) -> None:
+    text = project.manifest.read_text()
+    project.write(text.replace("  gw-1:\n", "  gw-1: {password: {env: PASSWORD}}\n"))
+
+
+def test_a_locked_key_of_a_thief_s_stops_nobody_else(settled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes back from a backup, and only opening it shows that it was revoked: the list is signed all the same."""
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    place = settled.output / "clients/gw-1/client.key"
+    old: Any = load_pem_private_key(place.read_bytes(), None)
+    settled.now += timedelta(days=2)
+    since = GONE.replace("note:", f"since: {NOW + timedelta(days=1):%Y-%m-%d}, note:")
+    declare(settled, "gw-1 gw-2 gw-3", since)
+    give_password(settled)
+    apply(settled)
+    encryption = BestAvailableEncryption(b"a long enough password")
+    place.write_bytes(old.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    place.with_suffix(".pem").unlink()
+    second = serial(settled, "clients/gw-2/client.pem")
+    declare(settled, "gw-1 gw-3", since + "- {name: client/gw-2, reason: superseded}\n")
+    give_password(settled)
+    monkeypatch.delenv("PASSWORD")
+    result = settled.run("apply")
+    assert (result.code, "--target ca/crl" in result.err) == (1, True)
+    assert second not in entries(settled)
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    result = settled.run("apply", "--format", "json")
+    outcomes = {one["address"]: one for one in json.loads(result.out)["changes"]}
+    assert result.code == 1
+    assert outcomes["client/gw-1/certificate"]["outcome"] == "failed"
+    assert "revoked" in outcomes["client/gw-1/certificate"]["error"]
+    assert (outcomes["ca/crl"]["outcome"], outcomes["broker/plant-a/crl"]["outcome"]) == ("done", "done")
+    assert second in entries(settled)
+    assert not place.with_suffix(".pem").exists()
+    # The same with a password that opens something else.
+    monkeypatch.setenv("PASSWORD", "another long password")
+    assert settled.run("apply", "--replace", "ca/crl").code == 1
+    apply(settled, "--replace", "client/gw-1/private-key")
+
+
 def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project) -> None:
     """The log knows it, although the certificate was another authority's."""
     key = (settled.output / "clients/gw-1/client.key").read_bytes()
@@ -675,6 +1007,35 @@ def test_a_revoked_key_is_refused_by_the_next_authority_as_well(settled: Project
     (folder / "client.key").chmod(0o600)
     declare(settled, "gw-2 gw-3 gw-9", GONE)
     assert codes(plan(settled)["blocked"]) == ["key-revoked"]
+
+
+def test_what_ends_first_stands_first_on_a_line_of_its_own(settled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "width", 40)
+
+    def head() -> list[str]:
+        return settled.run("status").out.splitlines()[:3]
+
+    # The first line is never broken, for programs that show no other.
+    assert head() == [
+        "The revocation list ends on 2027-02-21, in 90 days.",
+        "Next to end: broker/plant-a and 3 more",
+        "on 2029-02-25, in 825 days.",
+    ]
+    declare(settled, "gw-1 gw-2 gw-3 gw-4", more="crl:\ndefaults: {validity: 30d}\n")
+    apply(settled)
+    assert head() == [
+        "Next to end: broker/plant-a and 4 more on 2026-12-23, in 30 days.",
+        "The revocation list ends on 2027-02-21,",
+        "in 90 days.",
+    ]
+
+
+def test_what_is_said_about_revocation_stands_before_standing_notices(settled: Project) -> None:
+    declare(settled, "gw-2 gw-3", GONE + "- {name: client/gw-0412, reason: superseded}\n")
+    assert codes(plan(settled)["notices"])[0] == "revokes-nothing"
+    assert len(plan(settled)["notices"]) > 1
+    settled.write(CLIENTS)
+    assert codes(plan(settled)["notices"])[0] == "crl-unmanaged"
 
 
 def test_without_a_list_in_the_manifest_nobody_is_let_in_unseen(project: Project) -> None:

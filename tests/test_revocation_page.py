@@ -31,7 +31,6 @@ brokers:
 clients:
   gw-0412:
   gw-0413:
-revoked_from: revoked.yaml
 """
 
 
@@ -52,10 +51,11 @@ def plant(tmp_path: Path) -> Path:
         (programs / name).write_text(f"#!/bin/sh\n{line}\n")
         (programs / name).chmod(0o755)
     (tmp_path / "certs").mkdir()
-    (once,) = blocks("yaml", "Once, before anything is stolen")
+    heading = "Once, before anything is stolen"
+    (once,), (begin,) = blocks("yaml", heading), blocks("bash", heading)
     (tmp_path / "pki.yaml").write_text(MANIFEST + once)
-    (tmp_path / "revoked.yaml").write_text("")
-    run("edgecerts apply", tmp_path)
+    run(begin, tmp_path)
+    assert revoked(tmp_path / "pki/brokers/plant-a/crl.pem") == []
     return tmp_path
 
 
@@ -79,7 +79,7 @@ def run(command: str, folder: Path) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
 
@@ -94,20 +94,47 @@ def test_the_incident(plant: Path) -> None:
     manifest = (plant / "pki.yaml").read_text()
     (plant / "pki.yaml").write_text(manifest.replace("  gw-0412:\n", ""))
     (plant / "revoked.yaml").write_text(entry)
-    sign, deliver = blocks("bash", heading)
-    assert f"{stolen:040x}"[:12] in run(sign, plant)
+    sign, deliver, look = blocks("bash", heading)
+    assert f"client/gw-0412 {stolen:x} key-compromise" in " ".join(run(sign, plant).split())
     run(deliver, plant)
     assert revoked(plant / "certs/crl.pem") == [stolen]
     assert (plant / "service").read_text() == "reload mosquitto\n"
     assert read_certificate(plant / "pki/clients/gw-0413/client.pem").serial_number != stolen
-    assert "revoked" in run("edgecerts status", plant)
+    seen = run(look, plant)
+    assert "1 revoked" in seen
+    assert "client/gw-0412: 1 certificate; 1 is revoked." in seen
+    assert f"{stolen:x}".upper() in seen
+    # Its folder may go, and it stays on the list.
+    run("edgecerts apply --prune", plant)
+    assert not (plant / "pki/clients/gw-0412").exists()
+    run("edgecerts apply --replace ca/crl", plant)
+    assert revoked(plant / "pki/brokers/plant-a/crl.pem") == [stolen]
+
+
+def test_the_moment_that_the_page_advises_is_one() -> None:
+    (since,) = re.findall(r"`(since: \S+Z)`", PAGE)
+    parse_manifest(
+        f"version: 1\nca: {{common_name: CA}}\nrevoked: [{{name: client/a, reason: superseded, {since}}}]\n".encode(),
+        source="pki.yaml",
+    )
+
+
+def test_a_line_that_cannot_be_read_stops_everything_and_loses_nothing(plant: Path) -> None:
+    before = (plant / "pki/ca/ca.crl.pem").read_bytes()
+    (entry,) = blocks("yaml", "A gateway was stolen")
+    (plant / "revoked.yaml").write_text(entry.replace("reason", "reasn"))
+    with pytest.raises(AssertionError, match=r"revoked\.yaml:1:"):
+        run("edgecerts apply", plant)
+    assert (plant / "pki/ca/ca.crl.pem").read_bytes() == before
 
 
 def test_every_manifest_on_the_page_is_valid() -> None:
     for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", PAGE, flags=re.MULTILINE | re.DOTALL):
         lines = block.strip()
         text = f"revoked: [{lines.removeprefix('- ')}]" if lines.startswith("- ") else lines
-        parse_manifest(f"version: 1\nca: {{common_name: CA}}\n{text}\n".encode(), source="pki.yaml")
+        parse_manifest(
+            f"version: 1\nca: {{common_name: CA}}\n{text}\n".encode(), source="pki.yaml", read_beside=lambda *_: b"[]\n"
+        )
 
 
 def test_the_brokers_of_the_page_have_their_lines() -> None:

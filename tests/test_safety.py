@@ -184,7 +184,7 @@ def test_a_damaged_rsa_key_is_found_before_the_first_write(project: Project) -> 
     before = project.files()
     result = project.run("apply")
     assert result.code == 1
-    assert "clients/a/client.key: the private key is damaged" in result.err
+    assert "clients/a/client.key: the private key is damaged" in result.out
     assert project.files() == before
 
 

@@ -13,6 +13,7 @@ from edgecerts.adoption.roles import addresses_as_dns_names, common_names, host_
 from edgecerts.manifest.model import EndEntityKind
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.profiles import RENEWAL_AT_MOST, RENEWAL_SHARE, Usage
+from edgecerts.pki.revocation_reasons import can_be_listed
 from edgecerts.plan.certificate_checks import outlives
 
 _USUAL_SERIAL_BITS = 64
@@ -185,6 +186,9 @@ def _check_serial(judged: Judged) -> Iterator[Finding]:
     bits = judged.facts.serial_number.bit_length()
     if bits < _USUAL_SERIAL_BITS // 2:
         yield _updated(FindingCode.SHORT_SERIAL, f"its serial number {judged.facts.serial_number} can be guessed")
+    elif not can_be_listed(judged.facts.serial_number):
+        message = f"its serial number has {bits} bits, and no revocation list can name it, so it cannot be revoked"
+        yield _updated(FindingCode.LONG_SERIAL, message)
 
 
 def _check_dropped(judged: Judged) -> Iterator[Finding]:

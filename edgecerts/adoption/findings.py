@@ -33,6 +33,7 @@ class FindingCode(enum.StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     OUTLIVES_CA = "outlives-ca"
     SHORT_SERIAL = "short-serial"
+    LONG_SERIAL = "long-serial"
     DUPLICATE_SERIAL = "duplicate-serial"
     KEY_READABLE = "key-readable"
     KEY_NOT_FOUND = "key-not-found"

@@ -196,6 +196,10 @@ class Worker:
 
     def _begin(self, unit: Unit, task: Task) -> Staged | None:
         """Does what needs no commit, and stages the rest, if there is any."""
+        unusable = self.workshop.keys.failures.get(unit.identity)
+        if unusable is not None and not unit.is_list:
+            concerned = (change for change in unit.changes if change.issuance is not None)
+            raise ChangeFailedError(next(concerned, unit.changes[0]), unusable)
         for change in unit.changes:
             try:
                 self.guard.check(change)

@@ -36,6 +36,7 @@ from edgecerts.pki.certificates import (
 )
 from edgecerts.pki.private_keys import PrivateKey, encode_new_key, spki_sha256
 from edgecerts.pki.revocation_lists import encode_revocation_lists, sign_revocation_list
+from edgecerts.plan.lists_of_others import ListsOfOthers
 from edgecerts.plan.model import Action, Change, KeySource, ReasonCode, rfc3339
 
 
@@ -220,10 +221,9 @@ class Workshop:
         return encode_revocation_lists(crl)
 
     def _make_list_copy(self, artifact: ListCopyArtifact) -> bytes:
-        paths = (entry.crl for entry in artifact.also_trust if entry.crl is not None)
-        others = (facts.crl for path in paths for facts in self.inventory.also_revoked[path].value or ())
-        lists = {crl.fingerprint(hashes.SHA256()): crl for crl in (self.lists[str(artifact.source)], *others)}
-        return encode_revocation_lists(*lists.values())
+        others = ListsOfOthers(self.inventory, self.now).of(artifact)
+        lists = (self.lists[str(artifact.source)], *(facts.crl for facts in others.lists))
+        return encode_revocation_lists(*{crl.fingerprint(hashes.SHA256()): crl for crl in lists}.values())
 
     def _make_records(self, change: Change) -> bytes:
         """What was signed elsewhere was issued when it begins, as far as anybody can say."""

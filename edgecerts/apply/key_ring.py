@@ -1,7 +1,7 @@
 """The private keys and passwords that a plan needs, all of them at hand before the first write."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from edgecerts.apply.fetched_key import explain_missing_key, name_key, open_fetched_key
 from edgecerts.apply.secrets import Secret, SecretSources
@@ -22,6 +22,7 @@ from edgecerts.plan.model import KeySource, Plan
 from edgecerts.plan.need import NeedKind
 from edgecerts.plan.options import NEW_CA_KEY_TO
 from edgecerts.plan.private_key_checks import unusable_key
+from edgecerts.plan.revocation_lists import is_due, tell_end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,13 @@ class KeyRing:
     Attributes:
         passwords: by the private key's address; for new keys those that will encrypt them.
         opened: existing private keys by their address.
+        failures: why a broker's or client's key cannot be used, by identity. It takes out that one alone: what else is
+            planned, revocation lists among it, waits for nobody's key but the authority's.
     """
 
     passwords: Mapping[str, Secret]
     opened: Mapping[str, PrivateKey]
+    failures: Mapping[str, EdgecertsError] = field(default_factory=dict)
 
 
 def gather_keys(
@@ -44,8 +48,8 @@ def gather_keys(
 
     Raises:
         SecretError: a source gives nothing usable.
-        WrongPasswordError: a password does not open its key.
-        InvalidKeyError: a key is damaged, or is not the one of its certificate.
+        WrongPasswordError: a password does not open the authority's key.
+        InvalidKeyError: that key is damaged, or is not the one of its certificate.
     """
     identities = {identity.private_key.address: identity for identity in graph.identities}
     certified = {
@@ -54,22 +58,29 @@ def gather_keys(
         if change.issuance is not None and change.issuance.key is KeySource.KEY_FILE
     }
     passwords, fetched = _fetch_secrets(plan, graph, inventory, sources)
-    opened = {}
+    opened: dict[str, PrivateKey] = {}
+    failures: dict[str, EdgecertsError] = {}
     for need in plan.needs:
         if need.kind is not NeedKind.KEY:
             continue
         identity, address, found = identities[need.address], str(need.address), inventory.private_keys[need.path]
-        if address in fetched:
-            key = open_fetched_key(identity.private_key, fetched[address], passwords.get(address))
+        try:
+            if address in fetched:
+                key = open_fetched_key(identity.private_key, fetched[address], passwords.get(address))
+            else:
+                key = _open_key(identity, reader, passwords.get(address) if found.encrypted else None)
+            if address in fetched or found.state is State.LOCKED:
+                # Planning opened no locked key, so what it says of every other is looked at here.
+                _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
+                _check_not_revoked(identity, plan, key, is_certified=identity.address in certified)
+                _check_lineage(identity, plan, graph, inventory, key)
+        except InvalidKeyError as error:
+            if identity.address == graph.authorities[0].address:
+                raise type(error)(_with_end(error.message, plan, inventory), hint=error.hint) from error
+            failures[identity.address] = error
         else:
-            key = _open_key(identity, reader, passwords.get(address) if found.encrypted else None)
-        if address in fetched or found.state is State.LOCKED:
-            # Planning opened no locked key, so what it says of every other is looked at here.
-            _check_locked_key(identity, inventory, key, is_certified=identity.address in certified)
-            _check_not_revoked(identity, plan, key, is_certified=identity.address in certified)
-            _check_lineage(identity, plan, graph, inventory, key)
-        opened[address] = key
-    return KeyRing(passwords=passwords, opened=opened)
+            opened[address] = key
+    return KeyRing(passwords=passwords, opened=opened, failures=failures)
 
 
 def _fetch_secrets(
@@ -97,10 +108,37 @@ def _fetch_secrets(
         except SecretError as error:
             if isinstance(need.source, PrivateKeySource) and authority.state is State.ABSENT:
                 error = explain_missing_key(error, sources.locate(need.source))
+            if need.address == graph.authorities[0].private_key.address:
+                error = SecretError(_with_end(error.message, plan, inventory), hint=error.hint)
             missing.append(error)
     if missing:
-        raise MissingSecretsError(missing)
+        raise MissingSecretsError(
+            [*missing[:-1], _with_list_alone(missing[-1], plan, graph, known=passwords | fetched)]
+        )
     return passwords, fetched
+
+
+def _with_end(message: str, plan: Plan, inventory: Inventory) -> str:
+    """Why nothing can be signed; where a revocation list is due, with the day from which nobody gets in."""
+    due = next((change for change in plan.pending if change.listing is not None and is_due(change)), None)
+    if due is None:
+        return message
+    found = inventory.revocation_lists[due.artifact.path].value
+    return f"{message}; {tell_end(found[0] if found else None, plan.created_at)}"
+
+
+def _with_list_alone(error: SecretError, plan: Plan, graph: Graph, *, known: Collection[str]) -> SecretError:
+    """What is missing, and how a revocation list is signed without it, where that waits for brokers' and clients' keys.
+
+    Args:
+        known: the addresses of the keys for which there is everything.
+    """
+    root = graph.authorities[0].private_key.address
+    listed = next((change.address for change in plan.pending if change.listing is not None), None)
+    if listed is None or any(need.address == root and need.source and str(root) not in known for need in plan.needs):
+        return error
+    told = f"the revocation list does not wait for it with --target {listed}"
+    return SecretError(error.message, hint=f"{error.hint}; {told}" if error.hint else told)
 
 
 def _open_key(identity: Identity, reader: FolderReader, password: Secret | None) -> PrivateKey:
@@ -143,7 +181,7 @@ def _check_locked_key(identity: Identity, inventory: Inventory, key: PrivateKey,
     elif certificate.value and spki != certificate.value[0].spki_sha256:
         raise InvalidKeyError(
             f"{name} is not the key of {identity.certificate.path}",
-            hint="bring back the two that belong together; nothing was written",
+            hint="bring back the two that belong together",
         )
 
 
@@ -152,7 +190,7 @@ def _check_not_revoked(identity: Identity, plan: Plan, key: PrivateKey, *, is_ce
         address = identity.private_key.address
         raise InvalidKeyError(
             f"{identity.private_key.path} is a key that was revoked, and such a key is not certified again",
-            hint=f"have a new key made: --replace {address}; nothing was written",
+            hint=f"have a new key made: --replace {address}",
         )
 
 

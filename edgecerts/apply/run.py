@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -159,7 +159,7 @@ def run_apply(run: Run) -> ApplyReport:
         with _telling_what_is_done(worker, total=len(prepared.plan.pending)):
             outcomes = worker.carry_out(prepared.plan)
             remove_old(folder, run.now)
-            after, again = _look_again(run)
+            after, again = _look_again(run, outcomes)
         settled = frozenset(change.artifact.path for change in again.settled)
         unmanaged = frozenset(again.unmanaged)
         logged = frozenset(entry.sha256 for entry in after.log)
@@ -230,6 +230,9 @@ def _prepare_unlocked(run: Run) -> _Prepared | None:
         # The key that does not fit may be newer than the certificate that was read.
         if _is_still(run, inventory):
             raise
+        return None
+    if prepared.keys.failures and not _is_still(run, inventory):
+        # As above, of one identity's key.
         return None
     waits = any(change.action is not Action.NO_OP for change in selection.plan.changes) or selection.stale
     # An authority that was read before it came, with what it issued read afterwards, looks like one that was lost.
@@ -317,9 +320,14 @@ def _existing_lists(graph: Graph, inventory: Inventory) -> dict[str, x509.Certif
     return lists
 
 
-def _look_again(run: Run) -> tuple[Inventory, Plan]:
-    """Reads the folder from disk and plans without the requests that were carried out."""
-    settled = replace(run.options, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
+def _look_again(run: Run, done: Iterable[str]) -> tuple[Inventory, Plan]:
+    """Reads the folder from disk and plans without the requests that were carried out.
+
+    Args:
+        done: the addresses of what was carried out, which may be more than was asked for.
+    """
+    targets = run.options.targets and run.options.targets.union(done)
+    settled = replace(run.options, targets=targets, replace=frozenset(), replace_missing_keys=False, new_ca_key=False)
     return run.look(settled)
 
 

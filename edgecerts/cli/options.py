@@ -49,6 +49,7 @@ class HazardName(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
+    UNLISTABLE_SERIAL = "unlistable-serial"
 
 
 @enum.unique

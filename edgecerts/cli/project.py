@@ -8,7 +8,7 @@ from edgecerts.cli.manifest_file import read_manifest
 from edgecerts.desired import build_graph
 from edgecerts.desired.graph import Graph
 from edgecerts.errors import StorageError
-from edgecerts.manifest.model import Manifest
+from edgecerts.manifest.model import PrivateKeySource
 
 _ROOT = 0
 
@@ -24,7 +24,6 @@ class Project:
             says what is in them.
     """
 
-    manifest: Manifest
     graph: Graph
     folder: Path
     output: Path
@@ -43,19 +42,17 @@ def open_project(path: Path, output: Path | None) -> Project:
     """
     manifest = read_manifest(path)
     project = Project(
-        manifest=manifest,
         graph=build_graph(manifest),
         folder=path.parent,
         output=output if output is not None else path.parent / manifest.output,
         owners=frozenset({_ROOT, os.geteuid(), _owner_of(path)}),
     )
-    _check_key_file(project)
+    _check_key_file(project, manifest.authorities[0].private_key)
     return project
 
 
-def _check_key_file(project: Project) -> None:
+def _check_key_file(project: Project, source: PrivateKeySource | None) -> None:
     """The manifest's own check knows neither `--output` nor symbolic links."""
-    source = project.manifest.authorities[0].private_key
     if source is None or source.file is None:
         return
     file = Path(os.path.realpath(project.folder / source.file))

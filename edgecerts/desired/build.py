@@ -104,7 +104,6 @@ def _build_end_entity(
     kind = _KINDS[entity.kind]
     address = f"{kind}/{entity.name}"
     folder = f"{_FOLDERS[kind]}/{entity.name}"
-    issuer_certificate = CA_CERTIFICATE
     return Identity(
         address=address,
         kind=kind,
@@ -131,7 +130,7 @@ def _build_end_entity(
                 # Brokers look at clients' certificates alone.
                 crl_url=crl_url if Usage.CLIENT in entity.usages else None,
             ),
-            issuer=issuer_certificate,
+            issuer=CA_CERTIFICATE,
             lifetime=entity.lifetime,
             lifetime_declared=bool(_LIFETIME_KEYS & entity.declared),
             usages_declared="usages" in entity.declared,
@@ -140,7 +139,7 @@ def _build_end_entity(
         trust=TrustArtifact(
             address=Address(identity=address, part="trust"),
             path=f"{folder}/ca.pem",
-            issuer=issuer_certificate,
+            issuer=CA_CERTIFICATE,
             also_trust=issuer.also_trust,
         ),
         request=_build_request(entity),

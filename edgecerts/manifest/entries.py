@@ -28,6 +28,8 @@ from edgecerts.pki.profiles import END_ENTITY_KEY_TYPE, END_ENTITY_VALIDITY, Usa
 
 OWN_KEYS = ("common_name", "alt_names", "usages", "ip_as_dns", "shared_common_name")
 _NATURAL_USAGE = {EndEntityKind.BROKER: Usage.SERVER, EndEntityKind.CLIENT: Usage.CLIENT}
+_NATURAL_USAGES = {usage: frozenset((usage,)) for usage in _NATURAL_USAGE.values()}
+"""One for each, and not one for each entry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,7 +209,7 @@ def _read_alt_names(node: Node | None, mistakes: Mistakes) -> Iterable[AltName]:
 def _read_usages(node: Node | None, kind: EndEntityKind, mistakes: Mistakes) -> frozenset[Usage]:
     natural = _NATURAL_USAGE[kind]
     if not isinstance(node, Sequence):
-        return frozenset((natural,))
+        return _NATURAL_USAGES[natural]
     usages = frozenset(Usage(str(item)) for item in node)
     if natural not in usages:
         message = f"the `usages` of a {kind.value} lack {natural.value}" if usages else "`usages` is empty"

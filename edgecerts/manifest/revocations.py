@@ -16,7 +16,7 @@ from edgecerts.manifest.entry_names import read_entry_name
 from edgecerts.manifest.mistakes import Mistakes, cut, quoted
 from edgecerts.manifest.model import EndEntity, EndEntityKind, Mark, Revocation
 from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence, is_null, key_mark
-from edgecerts.pki.revocation_reasons import MOST_SERIAL, RevocationReason
+from edgecerts.pki.revocation_reasons import RevocationReason
 
 KEYS = ("name", "serial", "reason", "since", "note", "unknown")
 _REASONS = {reason.value: reason for reason in RevocationReason}
@@ -144,7 +144,7 @@ def _read_name(node: Scalar, mistakes: Mistakes) -> str:
 
 def _read_serial(node: Scalar, mistakes: Mistakes) -> int | None:
     digits = node.replace(":", "").removeprefix("0x").removeprefix("0X")
-    if not _SERIAL.fullmatch(digits) or not 0 < int(digits, 16) <= MOST_SERIAL:
+    if not _SERIAL.fullmatch(digits) or int(digits, 16) == 0:
         hint = "write its hexadecimal digits, at most 40, as plans and `openssl x509 -serial` show them"
         mistakes.add(node.mark, f"{quoted(node)} is not a serial number", hint)
         return None
@@ -154,7 +154,7 @@ def _read_serial(node: Scalar, mistakes: Mistakes) -> int | None:
 def _read_reason(node: Mapping, text: Scalar | None, mistakes: Mistakes) -> RevocationReason:
     if text is None:
         if "reason" not in node and not _has_other_word(node):
-            hint = f"with key-compromise its key is never accepted again; choose from {', '.join(_REASONS)}"
+            hint = f"with key-compromise its key is not accepted again; choose from {', '.join(_REASONS)}"
             mistakes.add(node.mark, "an item of `revoked` has no `reason`", hint)
         return RevocationReason.UNSPECIFIED
     if text in _REASONS:

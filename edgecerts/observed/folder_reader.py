@@ -6,6 +6,7 @@ cannot be mixed with it.
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -61,7 +62,7 @@ class FoundFile:
 
     @property
     def mode(self) -> int:
-        return stat.S_IMODE(self.status.st_mode)
+        return _mode(self.status.st_mode)
 
     @property
     def file(self) -> FileId:
@@ -97,7 +98,7 @@ class OpenFolder:
     @property
     def mode(self) -> int:
         """Its permission bits."""
-        return stat.S_IMODE(self.status.st_mode)
+        return _mode(self.status.st_mode)
 
     def read(self, name: str, *, limit: int = MAX_FILE_BYTES) -> FoundFile | None:
         """Reads one file.
@@ -311,6 +312,12 @@ def _read_all(descriptor: int, size: int, limit: int) -> bytes:
     if left <= 0:
         raise NotReadableError(f"it has more than {limit} bytes")
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _mode(st_mode: int) -> int:
+    """The permission bits: one number for all files that have the same, and not one for each file."""
+    return stat.S_IMODE(st_mode)
 
 
 def _file_problem(error: OSError) -> str:

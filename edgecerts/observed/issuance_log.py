@@ -9,11 +9,13 @@ import hashlib
 import json
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TypeVar
+
+from edgecerts.pki.certificate_facts import CertificateFacts
 
 _Value = TypeVar("_Value")
 
@@ -80,6 +82,9 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:_CHECK_DIGITS]
 
 
+_NOTHING: Mapping[str, CertificateFacts] = {}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParsedLog:
     """What one log file says.
@@ -96,16 +101,20 @@ class ParsedLog:
     conflict: bool = False
 
 
-def parse_log(text: str) -> ParsedLog:
-    """Reads one log file. No line keeps another from being read."""
+def parse_log(content: bytes, known: Mapping[str, CertificateFacts] = _NOTHING) -> ParsedLog:
+    """Reads one log file. No line keeps another from being read.
+
+    Args:
+        known: certificates by digest: what an entry has in common with its certificate is the same object.
+    """
     entries: list[LogEntry] = []
     damaged: dict[int, str] = {}
-    for number, content, is_whole in _lines(text):
-        entry = parse_log_line(content) if content else None
+    for number, line, is_whole in _lines(content):
+        entry = parse_log_line(line, known) if line else None
         if entry is not None:
             entries.append(entry)
-        elif content.strip() and is_whole:
-            damaged[number] = content
+        elif line.strip() and is_whole:
+            damaged[number] = line
     return ParsedLog(
         entries=tuple(entries),
         damaged=tuple(damaged),
@@ -113,20 +122,21 @@ def parse_log(text: str) -> ParsedLog:
     )
 
 
-def _lines(text: str) -> Iterator[tuple[int, str, bool]]:
+def _lines(content: bytes) -> Iterator[tuple[int, str, bool]]:
     """Each line's number, its text, and whether it has an end.
 
-    One at a time, because a file of nothing but line ends would be a list of many gigabytes.
+    One at a time, because a file of nothing but line ends would be a list of many gigabytes, and the text of all of
+    them as large as the file.
     """
     number, at = 1, 0
-    while (end := text.find("\n", at)) >= 0:
-        yield number, text[at:end], True
+    while (end := content.find(b"\n", at)) >= 0:
+        yield number, content[at:end].decode("utf-8", errors="replace"), True
         number, at = number + 1, end + 1
-    if at < len(text):
-        yield number, text[at:], False
+    if at < len(content):
+        yield number, content[at:].decode("utf-8", errors="replace"), False
 
 
-def parse_log_line(line: str) -> LogEntry | None:
+def parse_log_line(line: str, known: Mapping[str, CertificateFacts] = _NOTHING) -> LogEntry | None:
     """One line's entry; None where it is none. Fields of a later version are passed over."""
     # A line of a hundred thousand brackets exhausts the parser's stack.
     with suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
@@ -135,6 +145,10 @@ def parse_log_line(line: str) -> LogEntry | None:
         for name in _COMMON:
             if len(values[name]) <= _LONGEST_SHARED:
                 values[name] = _shared(values[name])
+        facts = known.get(values["sha256"])
+        if facts is not None:
+            same = {"sha256": facts.sha256, "spki_sha256": facts.spki_sha256, "subject": facts.subject_text}
+            values |= {name: text for name, text in same.items() if values[name] == text}
         reasons = tuple(values["reasons"])
         if sum(map(len, reasons)) <= _LONGEST_SHARED:
             reasons = _shared(reasons)

@@ -8,6 +8,9 @@ from edgecerts.observed.folder_reader import MAX_LOG_BYTES, FolderReader, NotRea
 from edgecerts.observed.hard_links import HARD_LINK
 from edgecerts.observed.inventory import DamagedLog
 from edgecerts.observed.issuance_log import LogEntry, parse_log
+from edgecerts.pki.certificate_facts import CertificateFacts
+
+_NOTHING: Mapping[str, CertificateFacts] = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +30,12 @@ class FoundLog:
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
-def scan_log(reader: FolderReader) -> FoundLog:
-    """Reads every file of the log. Nothing that lies there makes this raise."""
+def scan_log(reader: FolderReader, known: Mapping[str, CertificateFacts] = _NOTHING) -> FoundLog:
+    """Reads every file of the log. Nothing that lies there makes this raise.
+
+    Args:
+        known: the certificates that are here, by digest: what an entry has in common with one is kept once.
+    """
     entries: list[LogEntry] = []
     files: list[str] = []
     damaged: list[DamagedLog] = []
@@ -48,7 +55,7 @@ def scan_log(reader: FolderReader) -> FoundLog:
             unreadable[path] = HARD_LINK
         elif found is not None and found.data:
             files.append(path)
-            parsed = parse_log(found.data.decode("utf-8", errors="replace"))
+            parsed = parse_log(found.data, known)
             entries.extend(parsed.entries)
             if parsed.damaged:
                 damaged.append(DamagedLog(path=path, lines=parsed.damaged, conflict=parsed.conflict))

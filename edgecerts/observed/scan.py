@@ -68,7 +68,7 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles |
         places |= {files.place} if files.place is not None else set()
     with reader.open_folder() as root:
         texts = {artifact.path: observe_text(root, artifact.path) for artifact in graph.folder_files}
-    log = scan_log(reader)
+    log = scan_log(reader, _by_digest(certificates))
     leftovers, unreadable_parents = scan_leftovers(reader, graph, places)
     return Inventory(
         private_keys=keys if keeps else {path: _without_modes(found) for path, found in keys.items()},
@@ -87,6 +87,12 @@ def scan(graph: Graph, output: Path, *, manifest_folder: Path, seen: SeenFiles |
         folders=tuple(folders),
         keeps_modes=keeps,
     )
+
+
+def _by_digest(
+    certificates: Mapping[str, Observed[tuple[CertificateFacts, ...]]],
+) -> dict[str, CertificateFacts]:
+    return {facts.sha256: facts for found in certificates.values() for facts in found.value or ()}
 
 
 def _has_journal(reader: FolderReader) -> bool:
@@ -152,11 +158,19 @@ def _scan_identities(reader: FolderReader, graph: Graph, seen: SeenFiles | None)
 
 
 class _Parsers:
-    """Parsers of copies, which many identities have of the same file."""
+    """Parsers of copies, which many identities have of the same file, so that it is parsed and kept once."""
 
     def __init__(self) -> None:
         self.certificates = functools.cache(parse_certificates)
         self.lists = functools.cache(parse_revocation_lists)
+        self._copies: dict[tuple[int, int | None, int | None], Certificates] = {}
+
+    def alike(self, found: Certificates) -> Certificates:
+        """The same object for files with the same content and permissions."""
+        if found.value is None:
+            return found
+        # What is kept here stays, so its number is nobody else's.
+        return self._copies.setdefault((id(found.value), found.mode, found.folder_mode), found)
 
 
 def _scan_identity(
@@ -166,7 +180,7 @@ def _scan_identity(
         certificate, trust = identity.certificate.path, identity.trust.path if identity.trust else None
         certificates = {certificate: observe(folder, _name(certificate), parse_certificates, seen)}
         if trust is not None:
-            certificates[trust] = observe(folder, _name(trust), parsers.certificates, seen)
+            certificates[trust] = parsers.alike(observe(folder, _name(trust), parsers.certificates, seen))
         key = identity.private_key.path
         return _IdentityFiles(
             private_keys={key: observe_key(folder, _name(key), own, seen)},

@@ -19,7 +19,7 @@ from edgecerts.pki.certificate_parts import CertificateParts, split_certificate
 from edgecerts.pki.certificates import USAGE_OIDS, is_encoding_signed_by_key, is_signed_by
 from edgecerts.pki.name_reading import NameReader
 from edgecerts.pki.pem import split_pem
-from edgecerts.pki.private_keys import key_type_name, spki_sha256
+from edgecerts.pki.private_keys import digest_of_key, key_type_name, spki_sha256
 from edgecerts.pki.x509_names import parse_general_names
 
 _USAGES = {oid: usage.value for usage, oid in USAGE_OIDS.items()}
@@ -98,11 +98,10 @@ class CertificateFacts:
 
     def is_signed_by(self, public_key: PublicKeyTypes) -> bool:
         """Whether it carries a signature of this key. Says nothing about names, dates or usages."""
-        asked = self.sha256, _SIGNERS.digest(public_key)
-        known = _SIGNED.get(asked)
-        if known is None:
-            known = _SIGNED[asked] = is_encoding_signed_by_key(self.der, public_key)
-        return known
+        known = _SIGNED.setdefault(_SIGNERS.digest(public_key), {})
+        if self.sha256 not in known:
+            known[self.sha256] = is_encoding_signed_by_key(self.der, public_key)
+        return known[self.sha256]
 
     @property
     def serial(self) -> str:
@@ -178,7 +177,7 @@ def _describe(der: bytes, certificate: x509.Certificate) -> CertificateFacts:
         authority_key_id=extensions.authority_key_id,
         authority_serial=extensions.authority_serial,
         key_type=key_type_name(certificate.public_key()),
-        spki_sha256=hashlib.sha256(parts.public_key).hexdigest(),
+        spki_sha256=digest_of_key(parts.public_key),
         sha256=hashlib.sha256(der).hexdigest(),
         weak_signature=certificate.signature_algorithm_oid in _SHA1,
         crl_urls=extensions.crl_urls,
@@ -193,7 +192,7 @@ def remember_signature(sha256: str, issuer_key: str) -> None:
         sha256: the certificate's digest.
         issuer_key: the digest of the public key.
     """
-    _SIGNED[sha256, issuer_key] = True
+    _SIGNED.setdefault(issuer_key, {})[sha256] = True
 
 
 def is_issued_by(facts: CertificateFacts, issuer: CertificateFacts) -> bool:
@@ -278,8 +277,8 @@ def _shared(value: _Value) -> _Value:
     return value
 
 
-_SIGNED: dict[tuple[str, str], bool] = {}
-"""Which certificates were verified with which keys, by their digests: an `apply` asks twice about most of them."""
+_SIGNED: dict[str, dict[str, bool]] = {}
+"""Of each key's digest the certificates that were verified with it, by theirs: an `apply` asks twice about most."""
 
 
 class _Signers:

@@ -1,5 +1,6 @@
 """Private keys: made, written as PKCS#8, read back, and described without being opened."""
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
 
@@ -137,7 +138,17 @@ def describe_key(key: PrivateKey) -> KeyFacts:
 def describe_public_key(public_key: PublicKeyTypes) -> KeyFacts:
     """Describes the public half of a private key that is of a kind that is used here."""
     spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=hashlib.sha256(spki).hexdigest(), spki=spki)
+    return KeyFacts(key_type=key_type_name(public_key), spki_sha256=digest_of_key(spki), spki=spki)
+
+
+def digest_of_key(spki: bytes) -> str:
+    """SHA-256 of a subjectPublicKeyInfo, in hexadecimal: the same text for a key and the certificate beside it."""
+    return _shared(hashlib.sha256(spki).hexdigest())
+
+
+@functools.lru_cache(maxsize=16)
+def _shared(digest: str) -> str:
+    return digest
 
 
 def key_type_name(public_key: PublicKeyTypes) -> str:

@@ -20,3 +20,8 @@ class RevocationReason(enum.StrEnum):
 
 MOST_SERIAL = 2**159 - 1
 """The greatest serial number that a list can name: 20 octets with a sign (RFC 5280 §4.1.2.2)."""
+
+
+def can_be_listed(serial_number: int) -> bool:
+    """Whether a list can name a certificate; other tools gave some greater numbers than RFC 5280 allows."""
+    return 0 < serial_number <= MOST_SERIAL

@@ -9,6 +9,7 @@ from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.private_keys import KeyFacts
 from edgecerts.plan.certificate_checks import CheckInput, check_certificate, is_weak_key
+from edgecerts.plan.foreign_files import ForeignFiles
 from edgecerts.plan.identity_plan import (
     LIFETIME_PASSED,
     MISSING,
@@ -22,17 +23,16 @@ from edgecerts.plan.identity_plan import (
     unreadable,
 )
 from edgecerts.plan.issuer import IssuerView, Obstacle
+from edgecerts.plan.listed_entries import find_refused
 from edgecerts.plan.model import (
     Action,
     BlockCode,
-    HazardCode,
     Issuance,
     KeySource,
     Lineage,
     NoticeCode,
     Reason,
     ReasonCode,
-    Remark,
 )
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
@@ -70,15 +70,12 @@ class EndEntityPlanner:
     ) -> None:
         self._inventory = inventory
         self._revocations = revocations
+        self._refused = find_refused(revocations, options)
         self._unprotected = unprotected
         self._issuer = issuer
-        self._ca_replaced = ca_replaced
         self._options = options
         self._now = now
-        self._addresses = addresses
-        self._owners: dict[str, frozenset[str]] = {}
-        for entry in inventory.log:
-            self._owners[entry.sha256] = self._owners.get(entry.sha256, frozenset()) | {entry.address}
+        self._foreign = ForeignFiles(inventory, addresses=addresses, ca_replaced=ca_replaced)
         own = {
             entry.not_after for entry in inventory.log if entry.spki_sha256 == entry.issuer_key == issuer.spki_sha256
         }
@@ -260,8 +257,8 @@ class EndEntityPlanner:
         self._issue(plan, *reasons, source=KeySource.NEW_KEY, obstacle=obstacle, revokes=facts)
 
     def _note_still_valid(self, plan: IdentityPlan, facts: CertificateFacts) -> None:
-        """A certificate whose key is replaced can still connect, unless it is revoked."""
-        revoked = self._revokes(plan, facts) or facts.serial_number in self._revocations.certificates
+        """A certificate whose key is replaced can still connect, unless a list has it, or will."""
+        revoked = self._revokes(plan, facts) or facts.serial_number in self._refused
         if facts.not_after > self._now and self._issuer.judged and not revoked:
             note_still_valid(plan, facts, "is replaced")
 
@@ -341,33 +338,8 @@ class EndEntityPlanner:
     def _note_foreign_file(
         self, plan: IdentityPlan, key: Observed[KeyFacts], facts: CertificateFacts, reasons: tuple[Reason, ...]
     ) -> None:
-        """A certificate neither signed by this authority, nor in the log, nor for the key beside it.
-
-        A locked key does not show that it is: what a stranger put there would be signed with this identity's names.
-        Where no key is here at all, one that was issued to another entry is foreign, too: the other's key would get
-        this one's name.
-        """
-        path, owners = plan.identity.certificate.path, self._owners.get(facts.sha256, frozenset())
-        issuer_codes = (ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID)
-        ours = not any(reason.code in issuer_codes for reason in reasons) or bool(owners)
-        beside = key.value is not None and key.value.spki_sha256 == facts.spki_sha256
-        others = (owners & self._addresses) - {str(plan.identity.certificate.address)}
-        if self._ca_replaced:
-            return
-        if key.state is State.ABSENT and others and len(owners) == len(others):
-            message = f"{path} was issued to {min(others).removesuffix('/certificate')}, and certifies its key"
-        elif not ours and not beside:
-            message = f"{path} was not issued by this authority, is not in its log, and is not for the key beside it"
-        else:
-            return
-        plan.hazards.append(
-            Remark(
-                code=HazardCode.FOREIGN_FILE.value,
-                address=plan.identity.address,
-                message=message,
-                hint=f"move it away, or have it replaced: --allow {HazardCode.FOREIGN_FILE}",
-            )
-        )
+        hazard = self._foreign.find(plan.identity, key, facts, reasons)
+        plan.hazards += (hazard,) if hazard is not None else ()
 
     def _note_identity(self, plan: IdentityPlan, reasons: tuple[Reason, ...]) -> None:
         changed = any(reason.code is ReasonCode.SUBJECT_CHANGED for reason in reasons)

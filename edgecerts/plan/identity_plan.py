@@ -1,7 +1,7 @@
 """The plan of one identity while it is being decided, and what authorities and end entities have in common."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from edgecerts.desired.graph import Artifact, CertificateArtifact, Identity
@@ -33,18 +33,18 @@ _LOST_CERTIFICATE = frozenset({ReasonCode.MISSING, ReasonCode.CORRUPT, ReasonCod
 
 @dataclass(kw_only=True, slots=True)
 class IdentityPlan:
-    """Collects the decisions about one identity."""
+    """Collects the decisions about one identity: in tuples, because nearly all of them stay empty in a fleet."""
 
     identity: Identity
-    changes: list[Change] = field(default_factory=list)
-    blocked: list[Remark] = field(default_factory=list)
-    notices: list[Remark] = field(default_factory=list)
-    hazards: list[Remark] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
+    changes: tuple[Change, ...] = ()
+    blocked: tuple[Remark, ...] = ()
+    notices: tuple[Remark, ...] = ()
+    hazards: tuple[Remark, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
     def add(self, artifact: Artifact, action: Action, *reasons: Reason, issuance: Issuance | None = None) -> None:
         """Plans one change."""
-        self.changes.append(Change(artifact=artifact, action=action, reasons=reasons, issuance=issuance))
+        self.changes += (Change(artifact=artifact, action=action, reasons=reasons, issuance=issuance),)
 
     def keep(self, artifact: Artifact) -> None:
         """Plans nothing for a file that is as declared, or is left as it is."""
@@ -53,13 +53,13 @@ class IdentityPlan:
     def block(self, artifact: Artifact, action: Action, *reasons: Reason, obstacle: Obstacle) -> None:
         """Plans a change that cannot be made."""
         self.add(artifact, action, *reasons)
-        self.blocked.append(
+        self.blocked += (
             Remark(
                 code=obstacle.code.value,
                 address=str(artifact.address),
                 message=obstacle.message,
                 hint=obstacle.hint,
-            )
+            ),
         )
 
     def issue(
@@ -78,7 +78,7 @@ class IdentityPlan:
 
     def notice(self, code: NoticeCode, message: str, *, hint: str | None = None) -> None:
         """Remarks on the identity as a whole."""
-        self.notices.append(Remark(code=code.value, address=self.identity.address, message=message, hint=hint))
+        self.notices += (Remark(code=code.value, address=self.identity.address, message=message, hint=hint),)
 
     def plan_existing_key(self, found: Observed[KeyFacts]) -> None:
         """Plans for a private key file that is there and stays: its mode and its encryption."""

@@ -10,6 +10,7 @@ from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, unreadable
 from edgecerts.plan.issuer import Obstacle
+from edgecerts.plan.lists_of_others import ListsOfOthers, OthersLists
 from edgecerts.plan.model import Action, BlockCode, Change, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
 
@@ -41,6 +42,7 @@ def plan_list_copy(
     inventory: Inventory,
     *,
     source: RevocationListFacts | Change | None,
+    others: ListsOfOthers,
     options: PlanOptions,
 ) -> None:
     """Plans one copy. Copies are compared by the lists in them, not by bytes, and in any order.
@@ -49,6 +51,7 @@ def plan_list_copy(
         plan: the broker's.
         inventory: what is there.
         source: what brokers get.
+        others: what they get of other authorities.
         options: what the user asked for.
     """
     artifact = plan.identity.list_copy
@@ -59,7 +62,8 @@ def plan_list_copy(
         # It goes to its host together with the certificate.
         plan.keep(artifact)
         return
-    reasons = _reasons(artifact, inventory, source)
+    given = others.of(artifact)
+    reasons = _reasons(artifact, inventory, source, given)
     if str(artifact.address) in options.replace:
         reasons += (REPLACE,)
     if not reasons or (source is None and found.state is not State.ABSENT):
@@ -67,7 +71,7 @@ def plan_list_copy(
         plan.keep(artifact)
         return
     action = Action.CREATE if found.state is State.ABSENT else Action.UPDATE
-    obstacle = unreadable(artifact.path, found) or _unreadable_list(artifact, inventory)
+    obstacle = unreadable(artifact.path, found) or given.obstacle
     if obstacle is None and source is None:
         obstacle = Obstacle(
             code=BlockCode.ISSUER_BLOCKED,
@@ -81,7 +85,7 @@ def plan_list_copy(
 
 
 def _reasons(
-    artifact: ListCopyArtifact, inventory: Inventory, source: RevocationListFacts | Change | None
+    artifact: ListCopyArtifact, inventory: Inventory, source: RevocationListFacts | Change | None, others: OthersLists
 ) -> tuple[Reason, ...]:
     found = inventory.revocation_lists[artifact.path]
     if found.state is State.ABSENT:
@@ -89,11 +93,10 @@ def _reasons(
     if found.value is None:
         return (Reason(code=ReasonCode.CORRUPT, before=found.problem),)
     actual = {facts.sha256 for facts in found.value}
-    lists = (inventory.also_revoked[entry.crl].value or () for entry in artifact.also_trust if entry.crl is not None)
-    wanted = {facts.sha256 for others in lists for facts in others}
+    wanted = {facts.sha256 for facts in others.lists}
     if isinstance(source, RevocationListFacts):
         wanted.add(source.sha256)
-        if actual == wanted and _unreadable_list(artifact, inventory) is None:
+        if actual == wanted and others.obstacle is None:
             return ()
     after = tuple(sorted(f"sha256:{digest}" for digest in wanted))
     return (
@@ -104,24 +107,3 @@ def _reasons(
             after=after if isinstance(source, RevocationListFacts) else (NEW_LIST, *after),
         ),
     )
-
-
-def _unreadable_list(artifact: ListCopyArtifact, inventory: Inventory) -> Obstacle | None:
-    for entry in artifact.also_trust:
-        found = inventory.also_revoked[entry.crl] if entry.crl is not None else None
-        if found is not None and found.state is not State.PRESENT:
-            return Obstacle(
-                code=BlockCode.ALSO_TRUST_UNREADABLE,
-                message=f"{entry.crl}, named in `ca.also_trust`: {found.problem or 'there is no such file'}",
-                hint="its path is relative to the manifest, and it holds PEM revocation lists; a broker that got ours"
-                f" alone would refuse every client of {entry.ca}",
-            )
-        authorities = {facts.subject_der for facts in inventory.also_trusted[entry.ca].value or ()}
-        issuers = {facts.issuer_der for facts in (found.value if found is not None else None) or ()}
-        if authorities and issuers and not authorities & issuers:
-            return Obstacle(
-                code=BlockCode.ALSO_TRUST_UNREADABLE,
-                message=f"{entry.crl}, named in `ca.also_trust`, holds no list of an authority in {entry.ca}",
-                hint="name the list that this authority signed",
-            )
-    return None

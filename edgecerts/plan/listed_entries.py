@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edgecerts.pki.revocation_lists import EARLIEST, RevocationListFacts, RevokedEntry
-from edgecerts.pki.revocation_reasons import RevocationReason
+from edgecerts.pki.revocation_reasons import RevocationReason, can_be_listed
 from edgecerts.plan.listing import ListedEntry
 from edgecerts.plan.model import Change, HazardCode, Reason, ReasonCode
 from edgecerts.plan.options import PlanOptions
@@ -21,6 +21,7 @@ class WantedEntries:
         unrevoked: entries of older lists that nothing revokes any more, although their certificates have not ended.
         lost: entries of older lists that the log does not know; they stay.
         dropped: those of `unrevoked` that are left out, because that was allowed.
+        unlistable: what is revoked and has not ended, and no list can name: it gets in until somebody else stops it.
         ended: serial numbers of certificates that have ended; whether they have an entry makes no list anew.
     """
 
@@ -28,6 +29,7 @@ class WantedEntries:
     unrevoked: tuple[RevokedEntry, ...]
     lost: tuple[RevokedEntry, ...]
     dropped: frozenset[int]
+    unlistable: tuple[RevokedEntry, ...]
     ended: frozenset[int]
 
 
@@ -78,11 +80,13 @@ def find_wanted(
             entries[number] = ListedEntry(entry=_until(entry, now))
     for number, pending in _pending_entries(replaced, now):
         entries.setdefault(number, pending)
+    unlistable = [number for number in sorted(entries) if not can_be_listed(number)]
     return WantedEntries(
-        entries=tuple(entries[number] for number in sorted(entries)),
+        entries=tuple(entries[number] for number in sorted(entries) if can_be_listed(number)),
         unrevoked=tuple(unrevoked),
         lost=tuple(lost),
         dropped=frozenset(entry.serial_number for entry in unrevoked) if unrevoked_allowed else frozenset(),
+        unlistable=tuple(entries[number].entry for number in unlistable if number not in ended),
         ended=frozenset(ended),
     )
 
@@ -90,18 +94,35 @@ def find_wanted(
 def find_refused(revocations: Revocations, options: PlanOptions) -> frozenset[int]:
     """Serial numbers of certificates that cannot connect although they have not ended, or will not."""
     listed = () if HazardCode.UNREVOKED in options.allow else revocations.listed
-    return frozenset(revocations.certificates) | frozenset(listed)
+    return frozenset(filter(can_be_listed, (*revocations.certificates, *listed)))
 
 
-def check_entries(
-    found: RevocationListFacts | None, wanted: WantedEntries, revocations: Revocations
-) -> tuple[Reason, ...]:
-    """How the entries of a list differ from those that it should have; none where they are the same.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangedEntries:
+    """How the entries of a list differ from those that it should have.
+
+    Attributes:
+        added, removed: the entries, as `describe` names them.
+        identities: those whose certificates get an entry, or lose it.
+        let_in: whose certificates get in until the list is signed, one for each that it does not have yet.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    identities: frozenset[str] = frozenset()
+    let_in: tuple[str, ...] = ()
+
+
+def find_changed(found: RevocationListFacts | None, wanted: WantedEntries, revocations: Revocations) -> ChangedEntries:
+    """How the entries of a list differ from those that it should have.
 
     Args:
         found: the list that is here, or None.
     """
     there = {entry.serial_number: entry.reason for entry in found.entries} if found is not None else {}
+    # What lies in the list's place may be anything; brokers have what the lists say that can be read.
+    refused = there if found is not None else revocations.listed
+    replaced = {listed.entry.serial_number: listed.replaced_by for listed in wanted.entries}
     after = {
         listed.entry.serial_number: listed.entry.reason
         for listed in wanted.entries
@@ -109,22 +130,37 @@ def check_entries(
     }
     added = {number: reason for number, reason in after.items() if there.get(number) is not reason}
     removed = {number: reason for number, reason in there.items() if number in wanted.dropped or number in added}
-    if not added and not removed:
-        return ()
-    return (
-        Reason(
-            code=ReasonCode.REVOCATIONS_CHANGED,
-            field="revoked",
-            before=tuple(describe(number, removed[number], revocations) for number in sorted(removed)),
-            after=tuple(describe(number, added[number], revocations) for number in sorted(added)),
+    known = (revocations.known.get(number) for number in {*added, *removed})
+    places = (replaced.get(number) for number in added)
+    return ChangedEntries(
+        added=tuple(describe(number, added[number], revocations) for number in sorted(added)),
+        removed=tuple(describe(number, removed[number], revocations) for number in sorted(removed)),
+        identities=frozenset(
+            {place.identity for place in places if place}
+            | {certificate.identity for certificate in known if certificate}
         ),
+        let_in=tuple(_owner(number, revocations) for number in sorted(added) if number not in refused),
     )
 
 
+def check_entries(changed: ChangedEntries) -> tuple[Reason, ...]:
+    """Why a list is signed again because of its entries; none where they are the same."""
+    if not changed.added and not changed.removed:
+        return ()
+    return (Reason(code=ReasonCode.REVOCATIONS_CHANGED, field="revoked", before=changed.removed, after=changed.added),)
+
+
 def describe(serial_number: int, reason: RevocationReason, revocations: Revocations) -> str:
-    """An entry for people and programs: whose certificate it is, as far as that is known, its number, and why."""
+    """An entry for people and programs: whose certificate it is, as far as that is known, its number as `revoked` takes
+    it, and why.
+    """
     known = revocations.known.get(serial_number)
-    return f"{known.identity if known else 'unknown'} {serial_number:040x} {reason}"
+    return f"{known.identity if known else 'unknown'} {serial_number:x} {reason}"
+
+
+def _owner(serial_number: int, revocations: Revocations) -> str:
+    known = revocations.known.get(serial_number)
+    return known.identity if known is not None else f"serial number {serial_number:x}"
 
 
 def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) -> RevokedEntry:

@@ -57,8 +57,11 @@ def _damaged(damaged: DamagedLog) -> Remark:
     message = f"{damaged.path}: {noun} {_ranges(damaged.lines)} {'is no entry' if noun == 'line' else 'are no entries'}"
     hint = f"{_LOOK_INTO_HISTORY}; or remove what never was an entry"
     if damaged.conflict:
-        message += ", but what a merge left"
-        hint = "keep all lines of both sides, in any order, and remove only the markers of the merge"
+        message += ", among them what a merge left"
+        hint = (
+            "keep all lines of both sides, in any order, and remove only the markers of the merge; look for any other"
+            f" line as it was: git log -p {LOG_FOLDER}"
+        )
     return _remark(NoticeCode.LOG_DAMAGED, message, hint=hint)
 
 

@@ -189,6 +189,7 @@ class HazardCode(enum.StrEnum):
     FOREIGN_FILE = "foreign-file"
     UNREVOKED = "unrevoked"
     UNKNOWN_SERIAL = "unknown-serial"
+    UNLISTABLE_SERIAL = "unlistable-serial"
 
     @property
     def refuses_everything(self) -> bool:
@@ -197,7 +198,7 @@ class HazardCode(enum.StrEnum):
     @property
     def refuses_entries(self) -> bool:
         """Whether it is about entries of the revocation list, which is signed without them, or with them as before."""
-        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL)
+        return self in (HazardCode.UNREVOKED, HazardCode.UNKNOWN_SERIAL, HazardCode.UNLISTABLE_SERIAL)
 
 
 @enum.unique
@@ -259,6 +260,8 @@ class NoticeCode(enum.StrEnum):
     CRL_ENDS = "crl-ends"
     CRL_UNMANAGED = "crl-unmanaged"
     CRL_OF_ANOTHER_ENDS = "crl-of-another-ends"
+    CRL_OF_ANOTHER_UNUSABLE = "crl-of-another-unusable"
+    CRL_LEFT_OUT = "crl-left-out"
     REVOKED_NOT_IN_LOG = "revoked-not-in-log"
     REVOKES_NOTHING = "revokes-nothing"
     REVOKES_AUTHORITY = "revokes-authority"
@@ -346,7 +349,7 @@ class Plan:
         """Whether a hazard that nobody allowed keeps entries of the revocation list as they were."""
         return any(HazardCode(hazard.code).refuses_entries for hazard in self.refusals)
 
-    @functools.cached_property
+    @property
     def summary(self) -> dict[str, int]:
         """How many changes of each action there are; blocked ones are counted as `blocked` alone.
 

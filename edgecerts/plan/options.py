@@ -42,17 +42,26 @@ def check_addresses(graph: Graph, addresses: Collection[str], *, flag: str) -> N
     """Checks that every address on the command line is one of the graph.
 
     Raises:
-        UsageError: one is not; the hint names similar ones.
+        UsageError: one is not; the hint names similar ones, or what to do about one that is revoked.
     """
     if not addresses:
         return
     known = {str(artifact.address) for artifact in graph.artifacts()}
     known |= {artifact.address.identity for artifact in graph.artifacts()}
     for address in addresses:
-        if address not in known:
-            raise UsageError(
-                f"{flag}: there is no address '{address}' in the manifest", hint=suggest_address(address, known)
-            )
+        if address in known:
+            continue
+        message, hint = f"{flag}: there is no address '{address}' in the manifest", suggest_address(address, known)
+        if "/".join(address.split("/")[:2]) in _revoked(graph):
+            message = f"{flag}: {address} is revoked, and not in the manifest any more"
+            hint = "the list that locks it out is signed, and given to brokers, with --target ca/crl"
+        raise UsageError(message, hint=hint)
+
+
+def _revoked(graph: Graph) -> frozenset[str]:
+    """The identities that are revoked by name."""
+    lists = graph.authorities[0].revocation_lists
+    return frozenset(entry.name for entry in lists[0].revocations if entry.name is not None) if lists else frozenset()
 
 
 def suggest_address(address: str, known: Iterable[str], *, kinds: str = "ca, broker/NAME or client/NAME") -> str:

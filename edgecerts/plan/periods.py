@@ -1,6 +1,6 @@
 """When a certificate that is about to be issued will be valid."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from edgecerts.manifest.model import Lifetime
 from edgecerts.pki.certificates import Period
@@ -44,6 +44,19 @@ def moves_end(period: Period | None, not_after: datetime) -> bool:
         not_after: the end of the one that is there.
     """
     return period is None or period.not_after > not_after
+
+
+def in_words(left: timedelta) -> str:
+    """How long that still is, for people, and no longer than it is: `89 days`, `30 hours`, `57 minutes`."""
+    for unit, noun, least in _UNITS:
+        count = left // unit
+        if count >= least:
+            return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return "less than a minute"
+
+
+_UNITS = ((timedelta(days=1), "day", 2), (timedelta(hours=1), "hour", 2), (timedelta(minutes=1), "minute", 1))
+"""From how many of each on it is used: of a day and a half the hours matter."""
 
 
 def _begin(moment: datetime, issuer: Period | None) -> datetime:

@@ -1,9 +1,10 @@
 """From desired and observed to a plan, in one pure call."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from edgecerts.desired.graph import Graph, Identity, PrivateKeyArtifact
+from edgecerts.desired.graph import Graph, Identity, ListCopyArtifact, PrivateKeyArtifact
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.plan.authority import plan_authority
 from edgecerts.plan.delivery import plan_deliveries
@@ -15,7 +16,8 @@ from edgecerts.plan.identity_plan import IdentityPlan
 from edgecerts.plan.issuer import IssuerView
 from edgecerts.plan.leftovers import plan_leftovers
 from edgecerts.plan.list_copies import find_source, plan_list_copy
-from edgecerts.plan.listed_entries import find_refused
+from edgecerts.plan.listed_entries import ChangedEntries, find_refused
+from edgecerts.plan.lists_of_others import ListsOfOthers
 from edgecerts.plan.log_checks import check_log
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Remark, select_pending
 from edgecerts.plan.needs import find_needs, find_new_keys
@@ -23,9 +25,10 @@ from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.recording import plan_records
 from edgecerts.plan.requested import RequestedPlanner
 from edgecerts.plan.revocation_lists import find_replaced, plan_revocation_lists
+from edgecerts.plan.revocation_remarks import ABOUT_REVOCATION, note_left_out
 from edgecerts.plan.revocations import Revocations, find_revocations
 from edgecerts.plan.stack_notices import stack_notices
-from edgecerts.plan.targets import is_targeted
+from edgecerts.plan.targets import Targets, find_targets
 from edgecerts.plan.trust import plan_trust
 from edgecerts.plan.unmanaged_lists import (
     note_lists_of_others,
@@ -60,15 +63,18 @@ def make_plan(
     Returns:
         the whole plan: the same for the same arguments, every time.
     """
-    plans, issuer, replaced, revocations = _plan_identities(graph, inventory, options, now)
+    judged = _plan_identities(graph, inventory, options, now)
+    plans, issuer, revocations = judged.plans, judged.issuer, judged.revocations
     leftovers, unmanaged, leftover_notices = plan_leftovers(
         inventory, issuer=issuer, revoked=find_refused(revocations, options), prune=options.prune, now=now
     )
-    changes = _targeted((*(change for plan in plans for change in plan.changes), *leftovers), options)
-    addresses = {str(change.address) for change in changes}
+    notices = (*_notices(graph, inventory, plans, issuer, now), *leftover_notices)
+    asked = (*(change for plan in plans for change in plan.changes), *leftovers)
+    changes = tuple(change for change in asked if judged.targets.covers(change))
+    addresses = _addresses_told_of(plans, changes, notices)
     blocked = tuple(remark for plan in plans for remark in plan.blocked if remark.address in addresses)
-    planned = addresses | {change.address.identity for change in changes}
-    hazards = _find_hazards(inventory, plans, changes, replaced=replaced, now=now)
+    notices = _concerning(addresses | {change.address.identity for change in changes}, notices, options)
+    hazards = _find_hazards(inventory, plans, changes, replaced=judged.replaced, now=now)
     hazards += tuple(refuse_to_forget(graph, revocations, now))
     written = select_pending(changes, {remark.address for remark in blocked}, _refused(hazards, options))
     files, blocked_files = _plan_folder_files(graph, inventory, written)
@@ -79,8 +85,7 @@ def make_plan(
     writes = bool(select_pending(changes, blocked_addresses, ()))
     hazards = (insecure, *hazards) if insecure is not None and writes else hazards
     pending = select_pending(changes, blocked_addresses, _refused(hazards, options))
-    notices = _concerning(planned, (*_notices(graph, inventory, plans, issuer, now), *leftover_notices), options)
-    notices += (*check_log(inventory, log, now), *note_folders(inventory, insecure if not writes else None))
+    notices += (*_note_left_out(judged), *_note_folder(inventory, log, insecure if not writes else None, now))
     return Plan(
         created_at=now,
         manifest=manifest,
@@ -88,7 +93,7 @@ def make_plan(
         hazards=hazards,
         allowed=options.allow,
         blocked=blocked,
-        notices=(*notices, *note_unreadable(inventory)),
+        notices=tuple(sorted(notices, key=lambda notice: notice.code not in ABOUT_REVOCATION)),
         needs=tuple(find_needs(graph, inventory, pending)),
         unmanaged=(*unmanaged_lists(graph, inventory), *unmanaged),
         waiting=tuple(remark for plan in plans for remark in plan.waiting if remark.address in addresses),
@@ -98,11 +103,28 @@ def make_plan(
     )
 
 
-def _plan_identities(
-    graph: Graph, inventory: Inventory, options: PlanOptions, now: datetime
-) -> tuple[list[IdentityPlan], IssuerView, str | None, Revocations]:
-    """The authority's plan and those below it, the authority as it will be, what shows that it is another one, and what
-    is revoked."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Judged:
+    """What is planned for the authority and those below it, before a run is restricted to some of it.
+
+    Attributes:
+        plans: the authority's first.
+        issuer: the authority as it will be.
+        replaced: what shows that it is another one, or None.
+        revocations: what is revoked.
+        changed: what the revocation list says otherwise than before.
+        targets: what the run is about.
+    """
+
+    plans: tuple[IdentityPlan, ...]
+    issuer: IssuerView
+    replaced: str | None
+    revocations: Revocations
+    changed: ChangedEntries
+    targets: Targets
+
+
+def _plan_identities(graph: Graph, inventory: Inventory, options: PlanOptions, now: datetime) -> _Judged:
     evidence = tuple(find_evidence(graph, inventory))
     unprotected = keys_unprotected(inventory)
     root, issuer = plan_authority(
@@ -121,8 +143,15 @@ def _plan_identities(
         now=now,
     )
     leaves = [_plan_end_entity(planner, identity, inventory, issuer, options) for identity in graph.end_entities]
-    _plan_lists(root, leaves, inventory, issuer, revocations, options, now)
-    return [root, *leaves], issuer, replaced, revocations
+    changed, targets = _plan_lists(root, leaves, inventory, issuer, revocations, options, now)
+    return _Judged(
+        plans=(root, *leaves),
+        issuer=issuer,
+        replaced=replaced,
+        revocations=revocations,
+        changed=changed,
+        targets=targets,
+    )
 
 
 def _plan_lists(
@@ -133,25 +162,61 @@ def _plan_lists(
     revocations: Revocations,
     options: PlanOptions,
     now: datetime,
-) -> None:
+) -> tuple[ChangedEntries, Targets]:
     """The lists come after everything that they depend on: what is replaced in the same run is revoked by it."""
-    lists = root.identity.revocation_lists
+    lists, targets = root.identity.revocation_lists, find_targets(options)
     if not lists:
-        return
-    plan_revocation_lists(
+        return ChangedEntries(), targets
+    changed = plan_revocation_lists(
         root,
         inventory,
         revocations=revocations,
         issuer=issuer,
-        replaced=[change for change in find_replaced(leaves, options) if is_targeted(change, options)],
+        replaced=[change for change in find_replaced(leaves, options) if targets.covers(change)],
         options=options,
         now=now,
     )
+    not_made = {plan.identity.address for plan in leaves if _is_not_made(plan.identity, inventory)}
+    targets = find_targets(options, changed.identities, not_made)
     change = next((change for change in root.changes if change.address == lists[0].address), None)
-    signed = change if change is not None and is_targeted(change, options) else None
+    signed = change if change is not None and targets.covers(change) else None
     source = find_source(signed, lists[0], inventory, revocations.own)
+    others = ListsOfOthers(inventory, now)
     for plan in leaves:
-        plan_list_copy(plan, inventory, source=source, options=options)
+        plan_list_copy(plan, inventory, source=source, others=others, options=options)
+    return changed, targets
+
+
+def _is_not_made(identity: Identity, inventory: Inventory) -> bool:
+    copy, path = identity.list_copy, identity.certificate.path
+    if copy is None or inventory.certificates[path].state is not State.ABSENT:
+        return False
+    return inventory.revocation_lists[copy.path].state is State.ABSENT
+
+
+def _note_left_out(judged: _Judged) -> Iterator[Remark]:
+    """What a restricted run leaves to another one, where somebody is revoked."""
+    lists = judged.plans[0].identity.revocation_lists
+    if not lists or not judged.changed.added:
+        return
+    left = [
+        change
+        for plan in judged.plans
+        for change in plan.changes
+        if change.action is not Action.NO_OP and not judged.targets.covers(change)
+    ]
+    copies = [change.address.identity for change in left if isinstance(change.artifact, ListCopyArtifact)]
+    is_signed = not any(change.address == lists[0].address for change in left)
+    yield from note_left_out(lists[0], judged.changed.added, is_signed=is_signed, copies=copies)
+
+
+def _addresses_told_of(plans: Iterable[IdentityPlan], changes: Iterable[Change], notices: Iterable[Remark]) -> set[str]:
+    """Those of the changes that something is said about: few of a fleet's."""
+    told = {notice.address for notice in notices}
+    for plan in plans:
+        told.update(remark.address for remark in plan.blocked)
+        told.update(waiting.address for waiting in plan.waiting)
+    return {address for change in changes if told and (address := str(change.address)) in told}
 
 
 def _refused(hazards: Iterable[Remark], options: PlanOptions) -> tuple[Remark, ...]:
@@ -200,9 +265,11 @@ def _plan_folder_files(
     return tuple(change for change, _ in planned), tuple(remark for _, remark in planned if remark is not None)
 
 
-def _targeted(changes: tuple[Change, ...], options: PlanOptions) -> tuple[Change, ...]:
-    """The changes that were asked for, with what they depend on: the authority and the folder's files."""
-    return tuple(change for change in changes if is_targeted(change, options))
+def _note_folder(
+    inventory: Inventory, log: Iterable[Change], insecure: Remark | None, now: datetime
+) -> tuple[Remark, ...]:
+    """What there is to say about the folder as a whole, and its log."""
+    return (*check_log(inventory, log, now), *note_folders(inventory, insecure), *note_unreadable(inventory))
 
 
 def _concerning(identities: Container[str], notices: tuple[Remark, ...], options: PlanOptions) -> tuple[Remark, ...]:

@@ -100,7 +100,7 @@ class RequestedPlanner(EndEntityPlanner):
         if certificate.state is State.ABSENT and sent.found.state is State.ABSENT:
             plan.keep(identity.private_key)
             plan.keep(identity.certificate)
-            plan.waiting.append(wait_for(identity, WaitingCode.REQUEST_MISSING, "waits for the request of its host"))
+            plan.waiting += (wait_for(identity, WaitingCode.REQUEST_MISSING, "waits for the request of its host"),)
         elif self._options.replaces(identity.private_key):
             self._refuse_new_key(plan)
         elif not certificate.value:
@@ -161,7 +161,7 @@ class RequestedPlanner(EndEntityPlanner):
         codes = {reason.code for reason in reasons}
         if ReasonCode.REVOKED in codes:
             message = "its certificate is revoked; waits for a request for another key"
-            plan.waiting.append(wait_for(plan.identity, WaitingCode.KEY_REVOKED, message))
+            plan.waiting += (wait_for(plan.identity, WaitingCode.KEY_REVOKED, message),)
             plan.keep(plan.identity.certificate)
             return
         if not reasons or (codes <= RENEWAL and self._ends_with_issuer(plan, facts)):
@@ -200,11 +200,11 @@ class RequestedPlanner(EndEntityPlanner):
         identity, declared = plan.identity, plan.identity.private_key.key_type
         if is_weak(facts.key_type):
             message = f"its key is {facts.key_type}, which is not certified again; waits for a request for another key"
-            plan.waiting.append(wait_for(identity, WaitingCode.KEY_UNUSABLE, message))
+            plan.waiting += (wait_for(identity, WaitingCode.KEY_UNUSABLE, message),)
             return True
         if identity.private_key.key_type_declared and facts.key_type != declared.value:
             message = f"waits for a request for a key of the type {declared}"
-            plan.waiting.append(wait_for(identity, WaitingCode.KEY_TYPE_CHANGED, message))
+            plan.waiting += (wait_for(identity, WaitingCode.KEY_TYPE_CHANGED, message),)
         return False
 
     def _refuse_new_key(self, plan: IdentityPlan) -> None:

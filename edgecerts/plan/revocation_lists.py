@@ -6,16 +6,22 @@ signed, and what does is told together with the day from which nobody gets in.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from edgecerts.desired.graph import RevocationListArtifact
+from edgecerts.desired.graph import LIST_COPY, RevocationListArtifact
 from edgecerts.manifest.model import Lifetime
 from edgecerts.observed.inventory import Inventory, Observed, State
 from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.certificate_checks import LIFETIME_TOLERANCE, LIFETIME_TOLERANCE_SHARE, format_duration
 from edgecerts.plan.identity_plan import MISSING, REPLACE, IdentityPlan, certificate_action, unreadable
 from edgecerts.plan.issuer import NOT_JUDGED, IssuerView, Obstacle
-from edgecerts.plan.listed_entries import WantedEntries, check_entries, find_wanted
+from edgecerts.plan.listed_entries import (
+    ChangedEntries,
+    WantedEntries,
+    check_entries,
+    find_changed,
+    find_wanted,
+)
 from edgecerts.plan.listing import Listing
 from edgecerts.plan.model import (
     Action,
@@ -28,8 +34,8 @@ from edgecerts.plan.model import (
     rfc3339,
 )
 from edgecerts.plan.options import PlanOptions
-from edgecerts.plan.periods import plan_period
-from edgecerts.plan.revocation_remarks import refuse_entries, remark_on_entries
+from edgecerts.plan.periods import in_words, plan_period
+from edgecerts.plan.revocation_remarks import refuse_entries, remark_on_entries, tell_let_in
 from edgecerts.plan.revocations import Revocations
 
 _RENEWAL = frozenset({ReasonCode.EXPIRED, ReasonCode.NEAR_EXPIRY, ReasonCode.NOT_YET_VALID})
@@ -42,11 +48,15 @@ class _Given:
     Attributes:
         found: the file in its place.
         facts: the one list in it that this authority signed, or None.
+        in_use: what brokers have: that list; else, of the copies, the one that ends first. None where nothing is known.
+        changed: how the entries of `facts` differ from those that the list should have.
     """
 
     artifact: RevocationListArtifact
     found: Observed[tuple[RevocationListFacts, ...]]
     facts: RevocationListFacts | None
+    in_use: RevocationListFacts | None
+    changed: ChangedEntries
     issuer: IssuerView
     now: datetime
 
@@ -60,7 +70,7 @@ def plan_revocation_lists(
     replaced: Sequence[Change],
     options: PlanOptions,
     now: datetime,
-) -> None:
+) -> ChangedEntries:
     """Plans the lists of an authority.
 
     Args:
@@ -71,14 +81,15 @@ def plan_revocation_lists(
         replaced: changes that will be carried out and revoke the certificate whose place they take.
         options: what the user asked for.
         now: in UTC.
+
+    Returns:
+        what the list that is good for every broker says otherwise than before, also where it cannot be signed.
     """
     artifacts = plan.identity.revocation_lists
-    if not artifacts:
-        return
-    if not issuer.judged:
+    if not artifacts or not issuer.judged:
         for artifact in artifacts:
             plan.keep(artifact)
-        return
+        return ChangedEntries()
     wanted = find_wanted(
         revocations,
         unknown_allowed=HazardCode.UNKNOWN_SERIAL in options.allow,
@@ -86,25 +97,38 @@ def plan_revocation_lists(
         replaced=replaced,
         now=now,
     )
-    plan.hazards.extend(refuse_entries(artifacts[0], revocations, wanted))
-    plan.notices.extend(remark_on_entries(artifacts[0], revocations, wanted))
+    plan.hazards += tuple(refuse_entries(artifacts[0], revocations, wanted))
+    plan.notices += tuple(remark_on_entries(artifacts[0], revocations, wanted))
+    all_changed = []
     for artifact in artifacts:
         found = inventory.revocation_lists[artifact.path]
         facts = found.value[0] if found.value and found.value[0].sha256 in revocations.own else None
-        given = _Given(artifact=artifact, found=found, facts=facts, issuer=issuer, now=now)
+        changed = find_changed(facts, wanted, revocations)
+        in_use = facts or (_find_copy(inventory, revocations) if artifact.url is None else None)
+        given = _Given(
+            artifact=artifact, found=found, facts=facts, in_use=in_use, changed=changed, issuer=issuer, now=now
+        )
         _plan_list(plan, given, wanted, revocations, options)
+        all_changed.append(changed)
+    return all_changed[0]
+
+
+def _find_copy(inventory: Inventory, revocations: Revocations) -> RevocationListFacts | None:
+    """Of what the brokers' copies are good for, what ends first."""
+    copies = (
+        [facts for facts in found.value or () if facts.sha256 in revocations.own]
+        for path, found in inventory.revocation_lists.items()
+        if path.endswith(f"/{LIST_COPY}")
+    )
+    newest = (max(lists, key=lambda facts: facts.number or 0) for lists in copies if lists)
+    return min(newest, key=lambda facts: facts.next_update, default=None)
 
 
 def _plan_list(
     plan: IdentityPlan, given: _Given, wanted: WantedEntries, revocations: Revocations, options: PlanOptions
 ) -> None:
     artifact, issuer = given.artifact, given.issuer
-    reasons = _check_file(given) or (
-        *_check_url(given),
-        *check_entries(given.facts, wanted, revocations),
-        *_check_lifetime(given),
-        *_check_expiry(given),
-    )
+    reasons = _find_reasons(given)
     if options.replaces(artifact):
         reasons += (REPLACE,)
     _note_begin(plan, given)
@@ -123,7 +147,7 @@ def _plan_list(
     listing = Listing(
         period=period, number=max(revocations.number + 1, int(given.now.timestamp())), entries=wanted.entries
     )
-    plan.changes.append(Change(artifact=artifact, action=action, reasons=tuple(reasons), listing=listing))
+    plan.changes += (Change(artifact=artifact, action=action, reasons=tuple(reasons), listing=listing),)
 
 
 LIST_BLOCKED = Obstacle(
@@ -133,8 +157,21 @@ LIST_BLOCKED = Obstacle(
 )
 
 
+def _find_reasons(given: _Given) -> tuple[Reason, ...]:
+    damage = _check_file(given)
+    if damage:
+        # Whom a list revokes is what is reviewed, also where there was none.
+        return (*damage, *check_entries(given.changed))
+    return (
+        *_check_url(given),
+        *check_entries(given.changed),
+        *_check_lifetime(given),
+        *_check_expiry(given),
+    )
+
+
 def _check_file(given: _Given) -> tuple[Reason, ...]:
-    """Whether there is a list of this authority at all: everything else is of no matter where there is none."""
+    """Whether there is a list of this authority at all: where there is none, only its entries are of matter."""
     found, issuer, lists = given.found, given.issuer, given.found.value or ()
     if found.state is State.ABSENT:
         return (MISSING,)
@@ -201,6 +238,11 @@ def due_from(artifact: RevocationListArtifact, facts: RevocationListFacts) -> da
     return facts.next_update - artifact.renewal.window(facts.period.lifetime)
 
 
+def is_due(change: Change) -> bool:
+    """Whether a list is signed because of when it ends or begins."""
+    return any(reason.code in _RENEWAL for reason in change.reasons)
+
+
 def _find_obstacle(given: _Given) -> Obstacle | None:
     """Why nothing can be signed, or put in this place."""
     obstacle = unreadable(given.artifact.path, given.found) or given.issuer.obstacle
@@ -216,10 +258,15 @@ def _find_obstacle(given: _Given) -> Obstacle | None:
 
 
 def _with_end(obstacle: Obstacle, given: _Given) -> Obstacle:
-    """An obstacle, with the day from which nobody gets in."""
-    return Obstacle(
-        code=obstacle.code, message=f"{obstacle.message}; {tell_end(given.facts, given.now)}", hint=obstacle.hint
-    )
+    """An obstacle, with who gets in meanwhile, which is what counts tonight, and the day from which nobody does."""
+    end = tell_end(given.in_use, given.now)
+    if given.facts is None and given.in_use is not None:
+        end = f"brokers have copies, and by those {end}"
+    message = f"{obstacle.message}; {end}"
+    has_ended = given.in_use is not None and given.in_use.next_update < given.now
+    if given.changed.let_in and not has_ended:
+        message = f"{tell_let_in(given.changed.let_in)}: {message}"
+    return Obstacle(code=obstacle.code, message=message, hint=obstacle.hint)
 
 
 def tell_end(facts: RevocationListFacts | None, now: datetime) -> str:
@@ -233,10 +280,9 @@ def tell_end(facts: RevocationListFacts | None, now: datetime) -> str:
             f"the list begins on {facts.this_update:%Y-%m-%d at %H:%M} UTC, and strict brokers refuse every client"
             " until then"
         )
-    left = (facts.next_update - now) // timedelta(days=1)
     return (
         f"strict brokers refuse every client from {facts.next_update:%Y-%m-%d at %H:%M} UTC on,"
-        f" in {left:,} day{'' if left == 1 else 's'}"
+        f" in {in_words(facts.next_update - now)}"
     )
 
 

@@ -10,6 +10,20 @@ from edgecerts.plan.revocations import Revocations
 
 _MOST_NAMED = 10
 
+ABOUT_REVOCATION = frozenset(
+    {
+        NoticeCode.CRL_ENDS,
+        NoticeCode.CRL_UNMANAGED,
+        NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.CRL_OF_ANOTHER_UNUSABLE,
+        NoticeCode.CRL_LEFT_OUT,
+        NoticeCode.REVOKED_NOT_IN_LOG,
+        NoticeCode.REVOKES_NOTHING,
+        NoticeCode.REVOKES_AUTHORITY,
+    }
+)
+"""Notices that stand before all others: whoever revokes somebody reads no further than has to be."""
+
 
 def refuse_entries(
     artifact: RevocationListArtifact, revocations: Revocations, wanted: WantedEntries
@@ -32,6 +46,16 @@ def refuse_entries(
             message=f"nothing here has the serial number {_some(_places(revocations.unknown))}",
             hint="look it up in issued/, or, where it is right, write `unknown: true` beside it",
         )
+    if wanted.unlistable:
+        named = [describe(entry.serial_number, entry.reason, revocations) for entry in wanted.unlistable]
+        yield Remark(
+            code=HazardCode.UNLISTABLE_SERIAL.value,
+            address=str(artifact.address),
+            message="revoked, and gets in all the same, because no list can name a serial number of 160 bits or more:"
+            f" {_some(named)}",
+            hint="remove its user at every broker, or replace the authority; where that is done:"
+            f" --allow {HazardCode.UNLISTABLE_SERIAL}",
+        )
 
 
 def remark_on_entries(
@@ -39,7 +63,7 @@ def remark_on_entries(
 ) -> Iterator[Remark]:
     """The notices."""
     if wanted.lost:
-        named = [f"{entry.serial_number:040x}" for entry in wanted.lost]
+        named = [f"{entry.serial_number:x}" for entry in wanted.lost]
         yield _notice(
             NoticeCode.REVOKED_NOT_IN_LOG,
             artifact,
@@ -61,6 +85,34 @@ def remark_on_entries(
             f"the authority's own certificate is not put into its list: {_some(_places(revocations.authority))}",
             "remove the entry; an authority that is in other hands is replaced, see docs/revocation.md",
         )
+
+
+def note_left_out(
+    artifact: RevocationListArtifact, added: Sequence[str], *, is_signed: bool, copies: Sequence[str]
+) -> Iterator[Remark]:
+    """A run that is restricted to others, and leaves a list as it is although somebody is revoked.
+
+    Args:
+        added: the entries that the list would get.
+        is_signed: whether the list is signed in this run.
+        copies: the brokers that do not get it.
+    """
+    if not added or (is_signed and not copies):
+        return
+    what = f"{_some(copies)} {'does' if len(copies) == 1 else 'do'} not get the list with"
+    yield _notice(
+        NoticeCode.CRL_LEFT_OUT,
+        artifact,
+        f"by --target, {what if is_signed else 'the list is left as it is, without'} {_some(added)}",
+        f"edgecerts apply --target {artifact.address}",
+    )
+
+
+def tell_let_in(let_in: Sequence[str]) -> str:
+    """Who gets in until a list is signed, in words; `let_in` has an item for each of their certificates."""
+    names = tuple(dict.fromkeys(let_in))
+    certificates = f" with {len(let_in):,} certificates" if len(let_in) > len(names) else ""
+    return f"{_some(names)} still get{'s' if len(names) == 1 else ''} in{certificates} until the list is signed"
 
 
 def _places(entries: Iterable[Revocation]) -> list[str]:

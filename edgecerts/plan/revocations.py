@@ -14,7 +14,7 @@ from edgecerts.observed.inventory import Inventory
 from edgecerts.observed.issuance_log import LogEntry
 from edgecerts.pki.certificate_facts import CertificateFacts
 from edgecerts.pki.revocation_lists import RevocationListFacts, RevokedEntry
-from edgecerts.pki.revocation_reasons import MOST_SERIAL, RevocationReason
+from edgecerts.pki.revocation_reasons import RevocationReason
 from edgecerts.plan.issuer import IssuerView
 
 
@@ -60,7 +60,7 @@ class Revocations:
     """Everything that is revoked.
 
     Attributes:
-        certificates: by serial number, ended ones included.
+        certificates: by serial number, also those that have ended, and those that no list can name.
         known: every certificate of this authority by its serial number, the one that ends last of several.
         previous: the lists of this authority that are here.
         own: the digest of every list here that this authority signed.
@@ -176,7 +176,7 @@ def _known_certificates(graph: Graph, inventory: Inventory, issuer: IssuerView) 
         elif is_edited:
             # It ends with its authority at the latest, and an entry that stays does no harm.
             not_after = max(not_after, issuer.period.not_after if issuer.period is not None else _LATEST)
-        if serial_number is not None and 0 < serial_number <= MOST_SERIAL:
+        if serial_number is not None:
             yield KnownCertificate(
                 identity=identity_of(entry.address),
                 serial_number=serial_number,
@@ -310,7 +310,7 @@ def _replaced(
     for line in inventory.log:
         if line.revokes and _is_issuer(line, issuer):
             number = int(line.revokes, 16)
-            if number not in revoked and number not in in_place and 0 < number <= MOST_SERIAL:
+            if number not in revoked and number not in in_place and number > 0:
                 yield Revoked(
                     serial_number=number,
                     reason=RevocationReason.SUPERSEDED,

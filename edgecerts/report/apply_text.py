@@ -1,21 +1,22 @@
 """What `apply` did, as text for people: first and last a new authority, then files, then who must be given what."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from posixpath import basename
 
 from edgecerts.apply.report import ApplyReport, Status
-from edgecerts.desired.graph import PrivateKeyArtifact
+from edgecerts.desired.graph import Address, PrivateKeyArtifact
 from edgecerts.manifest.model import PrivateKeySource
 from edgecerts.plan.handover import Delivery
-from edgecerts.plan.model import Action, Change, NoticeCode
+from edgecerts.plan.model import Action, Change, NoticeCode, ReasonCode
 from edgecerts.report.change_lines import (
     MAX_IDENTITIES,
     Obstruction,
     file_line,
     grouped_lines,
     obstructed_lines,
+    reason_lines,
     repeated,
 )
 from edgecerts.report.plan_text import remarks_block, summary_line
@@ -24,6 +25,7 @@ from edgecerts.report.style import Colour, Style, plural
 from edgecerts.report.waiting_text import waiting_block
 
 MAX_DELIVERIES = 20
+MAX_KEPT = 10
 
 _DONE_WORDS = {
     Action.CREATE: "created",
@@ -44,7 +46,9 @@ def render_apply_text(report: ApplyReport, *, style: Style, output: str) -> str:
         output: the output folder as the user knows it.
     """
     if report.nothing_to_do:
-        lines = [*waiting_block(report.plan.waiting, style), summary_line(report.plan)]
+        left = (notice for notice in report.plan.notices if notice.code == NoticeCode.CRL_LEFT_OUT)
+        lines = [*waiting_block(report.plan.waiting, style), *remarks_block("Notices", left, style)]
+        lines.append(summary_line(report.plan))
         return "".join(f"{line}\n" for line in lines)
     lines = [*_recovered(report, style), *_new_authority(report, style)]
     lines += remarks_block("Hazards: refused", report.plan.refusals, style, colour=Colour.RED)
@@ -142,12 +146,27 @@ def _outcomes(report: ApplyReport, style: Style) -> Iterator[str]:
         for outcome in rest
     }
     again = repeated(obstructions)
+    made = {change.address for change in done}
 
     def problem_lines(change: Change) -> Iterator[str]:
         return obstructed_lines(change, obstructions[change.address], style, again=change.address in again)
 
-    yield from grouped_lines(done, lambda change: iter([file_line(change, style)]), style)
+    yield from grouped_lines(done, lambda change: _done_lines(change, made, style), style)
     yield from grouped_lines([outcome.change for outcome in rest], problem_lines, style)
+
+
+def _done_lines(change: Change, made: Container[Address], style: Style) -> Iterator[str]:
+    """A file that was made; of a revocation list also whom it revokes now: that is what somebody waits for tonight."""
+    yield file_line(change, style)
+    if change.listing is None:
+        return
+    yield from reason_lines(change, style, only=ReasonCode.REVOCATIONS_CHANGED)
+    places = (listed.replaced_by for listed in change.listing.entries)
+    kept = [place.identity for place in places if place is not None and place not in made]
+    if kept:
+        more = f" and {len(kept) - MAX_KEPT:,} more" if len(kept) > MAX_KEPT else ""
+        text = f"but not {', '.join(kept[:MAX_KEPT])}{more}: nothing took the place of what is there"
+        yield from style.wrap(printable(text), indent="      ", hanging="        ")
 
 
 def _left(report: ApplyReport, style: Style) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from edgecerts.desired.graph import Address
-from edgecerts.plan.model import Action, Change
+from edgecerts.plan.model import Action, Change, ReasonCode
 from edgecerts.report.change_rows import IdentityRows, ReasonRow, build_row, group_changes, join_values
 from edgecerts.report.printable import printable
 from edgecerts.report.style import ACTION_COLOURS, Colour, Style
@@ -82,9 +82,11 @@ def repeated(obstructions: Mapping[Address, Obstruction]) -> frozenset[Address]:
     )
 
 
-def reason_lines(change: Change, style: Style) -> Iterator[str]:
-    """Why a file differs, one paragraph a reason."""
+def reason_lines(change: Change, style: Style, *, only: ReasonCode | None = None) -> Iterator[str]:
+    """Why a file differs, one paragraph a reason; or only the reasons of one code."""
     for reason in build_row(change).reasons:
+        if only is not None and reason.code != only.value:
+            continue
         yield from style.wrap(reason_sentence(reason), indent=_TEXT, hanging=_HANGING)
 
 

@@ -129,7 +129,7 @@ def _detail(change: Change) -> str:
         return f"{plural(len(change.records), 'line')} for what is here and not in it"
     if change.period is not None:
         days = round((change.period.not_after - change.period.not_before) / timedelta(days=1))
-        length = f"{days:,} days" if days > 1 else f"{round(change.period.lifetime / timedelta(hours=1))} hours"
+        length = f"{days:,} days" if days > 1 else plural(round(change.period.lifetime / timedelta(hours=1)), "hour")
         listed = f", {_entries(len(change.listing.entries))}" if change.listing is not None else ""
         return f"until {change.period.not_after:%Y-%m-%d}, {length}{listed}"
     return ""
@@ -187,11 +187,11 @@ def _compare(before: Value, after: Value) -> tuple[tuple[str, str], ...]:
 
 
 def _some(entries: Value) -> str:
-    """The first of what may be thousands."""
+    """The first of what may be thousands, with their whole serial numbers: those are looked up, and copied."""
     if not isinstance(entries, tuple):
         return _text(entries)
     rest = len(entries) - _MOST_REASONS
-    return _text(entries[:_MOST_REASONS]) + (f" and {rest:,} more" if rest > 0 else "")
+    return printable(", ".join(entries[:_MOST_REASONS])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _text(value: Value) -> str:

@@ -1,6 +1,7 @@
 """A status as text for people: when the next certificate ends, a table, and what is wrong with what."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from posixpath import basename
 
 from edgecerts.plan.model import Reason, ReasonCode
@@ -11,10 +12,12 @@ from edgecerts.report.plan_text import remarks_block
 from edgecerts.report.printable import printable
 from edgecerts.report.style import Colour, Style, plural
 from edgecerts.report.table import Column, lay_out
-from edgecerts.status.model import IdentityState, KeyPlace, RevocationListRow, Status, StatusRow
+from edgecerts.status.model import IdentityState, KeyPlace, ListSummary, RevocationListRow, Status, StatusRow
 
 SERIAL_DIGITS = 8
 """As many of a serial number as tell two certificates apart at a glance; `--format json` has all 40."""
+
+_HOURS_MATTER = timedelta(days=2)
 
 _NOTHING = "-"
 _MARK = "! "
@@ -53,8 +56,10 @@ def render_status_text(status: Status, *, style: Style, output: str) -> str:
         style: width and colour.
         output: the output folder as the user knows it.
     """
+    first, *others = _headlines(status, output)
     # One line, however narrow the terminal: monitoring systems show the first line, and no more.
-    lines = [style.paint(printable(_headline(status, output) + _end_of_list(status)), Colour.BOLD)]
+    lines = [style.paint(printable(first), Colour.BOLD)]
+    lines += [style.paint(line, Colour.BOLD) for other in others for line in style.wrap(printable(other))]
     moment = f"{status.created_at:%Y-%m-%d %H:%M} UTC"
     lines += style.wrap(printable(f"Status of {status.manifest} at {moment}; files are in {output}."))
     lines += ["", *_table(status, style), ""]
@@ -65,6 +70,18 @@ def render_status_text(status: Status, *, style: Style, output: str) -> str:
     lines += _unmanaged(status, style)
     lines += [style.paint(line, Colour.BOLD) for line in style.wrap(_summary(status))]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _headlines(status: Status, output: str) -> list[str]:
+    """When the next certificate ends, and the revocation list, before everything else; what ends first stands first."""
+    lines = [_headline(status, output)]
+    summary = next((row.summary for row in status.lists if row.summary is not None), None)
+    if summary is None:
+        return lines
+    first = status.next_to_end[0].certificate if status.next_to_end else None
+    is_first = first is not None and summary.next_update <= first.not_after
+    lines.insert(0 if is_first else 1, _end_of_list(summary, status.created_at))
+    return lines
 
 
 def _headline(status: Status, output: str) -> str:
@@ -86,15 +103,16 @@ def _headline(status: Status, output: str) -> str:
     return f"No certificate in {output} can be read."
 
 
-def _end_of_list(status: Status) -> str:
-    """When the revocation list ends, where there is one: on that day nobody gets in any more."""
-    summary = next((row.summary for row in status.lists if row.summary is not None), None)
-    if summary is None:
-        return ""
-    if summary.days_left < 0:
-        return f" The revocation list ended on {summary.next_update:%Y-%m-%d}."
-    days = plural(summary.days_left, "day")
-    return f" The revocation list ends on {summary.next_update:%Y-%m-%d}, in {days}."
+def _end_of_list(summary: ListSummary, now: datetime) -> str:
+    """When the revocation list ends: on that day nobody gets in any more."""
+    left = summary.next_update - now
+    day = f"{summary.next_update:%Y-%m-%d}"
+    # So near to its end the hour matters: a list of hours has no other.
+    moment = f"{day} at {summary.next_update:%H:%M} UTC" if abs(left) < _HOURS_MATTER else day
+    if left < timedelta(0):
+        return f"The revocation list ended on {moment}."
+    in_days = "" if left < _HOURS_MATTER else f", in {plural(summary.days_left, 'day')}"
+    return f"The revocation list ends on {moment}{in_days}."
 
 
 def _table(status: Status, style: Style) -> Iterator[str]:

@@ -35,7 +35,7 @@ from edgecerts.status.model import (
     UnmanagedFolder,
 )
 from edgecerts.status.notices import FOLDER_FILES, FOLDER_FINDINGS, SHOWN
-from edgecerts.status.revocation_lists import build_list_rows
+from edgecerts.status.revocation_lists import build_list_rows, is_old_copy
 from edgecerts.status.tracked import (
     Tracked,
     is_key_tracked,
@@ -134,8 +134,10 @@ def _build_context(
     changes = defaultdict(list)
     # The authority's lists have rows of their own.
     lists = {str(change.address) for change in plan.changes if isinstance(change.artifact, RevocationListArtifact)}
+    pending = frozenset(change.address for change in plan.pending)
+    waits = bool(lists & {str(address) for address in pending})
     for change in plan.changes:
-        if str(change.address) not in lists:
+        if str(change.address) not in lists and not (waits and is_old_copy(change)):
             changes[change.address.identity].append(change)
     return _Context(
         inventory=inventory,
@@ -146,7 +148,7 @@ def _build_context(
         refusals=_by_identity(hazard for hazard in plan.refusals if not HazardCode(hazard.code).refuses_entries),
         notices=_by_identity(plan.notices),
         waiting=_waiting_by_identity(plan.waiting),
-        pending=frozenset(change.address for change in plan.pending),
+        pending=pending,
         insecure=any(hazard.code == HazardCode.INSECURE_FOLDER.value for hazard in plan.refusals),
         tracked=tracked,
         now=now,

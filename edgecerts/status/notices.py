@@ -31,9 +31,11 @@ FOLDER_FINDINGS = frozenset(
         NoticeCode.LOG_CONTRADICTION,
         NoticeCode.CRL_UNMANAGED,
         NoticeCode.CRL_OF_ANOTHER_ENDS,
+        NoticeCode.CRL_OF_ANOTHER_UNUSABLE,
         NoticeCode.REVOKED_NOT_IN_LOG,
         HazardCode.UNREVOKED,
         HazardCode.UNKNOWN_SERIAL,
+        HazardCode.UNLISTABLE_SERIAL,
     )
 )
 """Notices and hazards of a plan that are findings about the folder."""

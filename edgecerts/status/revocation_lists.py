@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from edgecerts.desired.graph import Graph, RevocationListArtifact
+from edgecerts.desired.graph import Graph, ListCopyArtifact, RevocationListArtifact
 from edgecerts.observed.inventory import Inventory, State
 from edgecerts.pki.revocation_lists import RevocationListFacts
 from edgecerts.plan.model import Action, Change, NoticeCode, Plan, Reason, ReasonCode, Remark
@@ -49,6 +49,12 @@ def build_list_rows(
             remarks=(*remarks, *_remarks(artifact, facts, state, now)),
             hint=_hint(change, stuck=stuck),
         )
+
+
+def is_old_copy(change: Change) -> bool:
+    """Whether a broker has a list, and another one takes its place: no finding beside the list that will be signed."""
+    codes = {reason.code for reason in change.reasons}
+    return isinstance(change.artifact, ListCopyArtifact) and codes == {ReasonCode.CONTENT_CHANGED}
 
 
 def _find_state(

@@ -25,6 +25,7 @@ from tests.adoption.sources import (
 )
 from tests.adoption.test_matching import found_codes, planned, take_over
 from tests.conftest import NOW, Project
+from tests.long_serials import with_long_serial
 
 ADDRESS = x509.IPAddress(ip_address("10.3.0.11"))
 HOST = x509.DNSName("broker.plant.example")
@@ -120,6 +121,16 @@ def test_a_finding_about_a_broker_is_what_the_plan_does(
         else {}
     )
     project.apply()
+    assert planned(project) == {}
+
+
+def test_a_serial_number_that_no_list_can_name_is_told(project: Project, source: Path, authority: Issued) -> None:
+    """It cannot be revoked, and is good for everything else."""
+    leaf = issue("broker.plant.example", of(), by=authority)
+    server = with_long_serial(leaf.pem, authority.key)
+    files = {"ca.pem": authority.pem, "ca.key": authority.key_pem(), "server.pem": server, "server.key": leaf.key_pem()}
+    (entry,) = take_over(project, write(source, files))["entries"]
+    assert [(one["code"], one["outcome"]) for one in entry["findings"]] == [("long-serial", "stays")]
     assert planned(project) == {}
 
 
