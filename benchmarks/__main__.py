@@ -1,4 +1,4 @@
-"""python -m benchmarks [--quick] [--only CASE ...] [--json FILE] [--compare]
+"""python -m benchmarks [--quick] [--only CASE ...] [--json FILE] [--compare] [--scale CLIENTS ...] [--life CLIENTS]
 
 Measures edgecerts against the floors of benchmarks/floors.py and the programs that people use instead, in alternating
 pairs on one file system, and prints a table of ratios. Ratios of one machine can be compared with those of another;
@@ -19,7 +19,7 @@ from benchmarks.cases import FULL, QUICK, Bench
 from benchmarks.pairs import Figure
 
 BASELINE = Path(__file__).with_name("baseline.json")
-CASES = ("start", "issue", "plan", "rsa")
+CASES = ("start", "issue", "plan", "rsa", "revoked")
 TOLERANCE = 1.25
 """A ratio that is worse than the baseline's by more than this factor is a regression."""
 
@@ -32,6 +32,10 @@ def main() -> int:
     try:
         if arguments.scale:
             for line in bench.scale(arguments.scale):
+                _tell(line)
+            return 0
+        if arguments.life:
+            for line in bench.life(arguments.life):
                 _tell(line)
             return 0
         figures = _measure(bench, arguments.only or CASES)
@@ -54,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--compare", action="store_true", help="fail where a ratio is 25 %% worse than the baseline's")
     parser.add_argument("--save", action="store_true", help=f"make these ratios the baseline, {BASELINE.name}")
     parser.add_argument("--scale", type=int, nargs="+", metavar="CLIENTS", help="apply and plan fleets of these sizes")
+    parser.add_argument("--life", type=int, metavar="CLIENTS", help="a fleet of this size, from its first day on")
     parser.add_argument(
         "--folder", type=Path, default=Path("/var/tmp"), help="on the file system that is to be measured"
     )

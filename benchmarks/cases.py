@@ -146,6 +146,61 @@ class Bench:
             seen = run_edgecerts("plan", "-f", manifest)
             yield f"{size:>8} {_columns(made, size)} {_columns(seen, size)}\n"
 
+    def revoked(self) -> Iterator[Figure]:
+        """What thousands of revocations add to a plan and to signing the list, over as many clients as before."""
+        count, home = self.sizes.planned, self.folder / "revoked"
+        gone = [f"old-{number:06}" for number in range(count)]
+        output = home / "pki"
+        # Who is revoked has been issued a certificate before.
+        run_edgecerts("apply", "-f", str(write_fleet(home, count, listed=True, more=gone)), "--output", str(output))
+        manifests = {
+            "without": write_fleet(home, count, listed=True, name="without.yaml"),
+            "with": write_fleet(home, count, listed=True, revoked=gone, name="with.yaml"),
+        }
+        outputs = {name: home / name for name in manifests}
+        for place in outputs.values():
+            shutil.copytree(output, place, symlinks=True)
+        for name, manifest in manifests.items():
+            run_edgecerts("apply", "-f", str(manifest), "--output", str(outputs[name]), "--prune")
+        told = f"{count} revocations over {count} clients / none"
+        for what, command in (("plan", ("plan",)), ("sign the list", ("apply", "--replace", "ca/crl"))):
+            yield run_pairs(
+                f"{what}, {told}",
+                *(
+                    functools.partial(
+                        _run_command, (*command, "-f", str(manifests[name]), "--output", str(outputs[name]))
+                    )
+                    for name in ("with", "without")
+                ),
+                pairs=self.sizes.pairs,
+                limit=2.0,
+            )
+
+    def life(self, size: int) -> Iterator[str]:
+        """A fleet from its first day to its first revocations, step by step: lines of a table."""
+        home = self.folder / "life"
+        some = size // 100
+        step = size // some
+        gone = [f"dev-{number * step + 1:06}" for number in range(some)]
+        first = str(write_fleet(home, size, special=some, validity="400d", listed=True))
+        renewing = str(write_fleet(home, size, special=some, validity="500d", listed=True, name="renewing.yaml"))
+        revoking = write_fleet(
+            home, size, special=some, validity="500d", listed=True, revoked=gone, without=gone, name="revoking.yaml"
+        )
+        output = ("--output", str(home / "pki"))
+        steps = (
+            (f"first apply of {size:,}", ("apply", "-f", first)),
+            ("plan, nothing to do", ("plan", "-f", first)),
+            ("status", ("status", "-f", first)),
+            (f"apply: {some:,} issued again", ("apply", "-f", renewing)),
+            (f"plan: {some:,} revoked", ("plan", "-f", str(revoking))),
+            (f"apply: {some:,} revoked", ("apply", "-f", str(revoking))),
+            ("plan, nothing to do", ("plan", "-f", str(revoking))),
+        )
+        yield f"{'':36} {_HEAD.format('takes')}\n"
+        for name, command in steps:
+            yield f"{name:36} {_columns(run_edgecerts(*command, *output), size)}\n"
+
     def _place(self, name: str, pair: int) -> Path:
         """A folder that is not there yet."""
         return self.folder / name / str(pair)

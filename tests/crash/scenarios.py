@@ -1,7 +1,7 @@
 """The runs that are stopped, the folders that they find, and what must hold when they go on."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from edgecerts.plan.model import Action
 from tests.crash.sites import Site
 from tests.crash.traced import Call, Ended, run_traced
 from tests.crash.violations import find_identities, find_violations
+from tests.crash_model.scenarios import BATCH, FLEET, FLEET_LATER, INVENTORIES
 
 MANIFEST = """\
 version: 1
@@ -40,6 +41,7 @@ class Scenario:
 
     Attributes:
         site: where, as it is before.
+        everybody: the folders of all identities that there are to be.
         failing: calls that the system does not have, as `run_traced` takes them.
         may_be_absent: the documented price of a system without exchange.
     """
@@ -48,6 +50,7 @@ class Scenario:
     arguments: tuple[str, ...] = ()
     failing: tuple[str, ...] = ()
     may_be_absent: bool = False
+    everybody: Set[str] = frozenset(EVERYBODY)
 
     def trace(self, site: Site, *, at: Call | None = None) -> Ended:
         """Runs it on a copy of its site; to the end, or until it is killed at a call."""
@@ -75,6 +78,24 @@ def first_run(folder: Path) -> Scenario:
     site = Site(folder)
     site.write(MANIFEST)
     return Scenario(site=site)
+
+
+def first_run_of_a_fleet(folder: Path) -> Scenario:
+    """Two hundred clients of an inventory, which are published as one group."""
+    site = Site(folder)
+    site.write(FLEET)
+    for name, text in INVENTORIES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    everybody = {"ca", BROKER, *(f"clients/gw-{number:03}" for number in range(BATCH))}
+    return Scenario(site=site, everybody=everybody)
+
+
+def rekey_of_a_fleet(folder: Path) -> Scenario:
+    """The role of all of them has another type of key by now."""
+    before = first_run_of_a_fleet(folder)
+    assert before.site.apply(NOW - timedelta(days=1)).exit_code is ExitCode.DONE
+    before.site.write(FLEET_LATER)
+    return before
 
 
 def renewal_of_one_file(folder: Path) -> Scenario:
@@ -131,12 +152,12 @@ def recovery_while_the_pair_is_absent(folder: Path) -> Scenario:
     return Scenario(site=scenario.site, failing=NO_EXCHANGE, may_be_absent=True)
 
 
-def go_on(site: Site) -> Iterator[str]:
+def go_on(site: Site, everybody: Set[str] = EVERYBODY) -> Iterator[str]:
     """Runs `apply` twice. Says where the first does not bring everything to its end, or the second does anything."""
     if site.apply(NOW).exit_code is not ExitCode.DONE:
         yield "the next run did not succeed"
     yield from (f"after the next run: {problem}" for problem in find_violations(site.output))
-    if set(find_identities(site.output)) != EVERYBODY:
+    if find_identities(site.output).keys() != everybody:
         yield "after the next run something is absent"
     if any(change.action is not Action.NO_OP for change in site.plan(NOW).changes):
         yield "after the next run something is left to do"

@@ -42,6 +42,11 @@ class Site:
     def output(self) -> Path:
         return self.folder / "pki"
 
+    @property
+    def inventories(self) -> list[Path]:
+        """The files beside the manifest that it may name."""
+        return sorted(self.folder.glob("*.csv"))
+
     def write(self, manifest: str) -> None:
         """Makes the folder with a manifest."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +55,7 @@ class Site:
     def run(self, now: datetime, *replace: str) -> Run:
         """What `apply` would work with at this time."""
         return Run(
-            graph=_graph(self.manifest.read_bytes()),
+            graph=_graph(self.manifest.read_bytes(), *((path.name, path.read_bytes()) for path in self.inventories)),
             manifest=str(self.manifest),
             manifest_folder=self.folder,
             output=self.output,
@@ -88,5 +93,6 @@ class Site:
 
 
 @functools.cache
-def _graph(text: bytes) -> Graph:
-    return build_graph(parse_manifest(text, source="pki.yaml"))
+def _graph(text: bytes, *inventories: tuple[str, bytes]) -> Graph:
+    beside = dict(inventories)
+    return build_graph(parse_manifest(text, source="pki.yaml", read_beside=lambda name, kind: beside[name]))

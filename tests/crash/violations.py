@@ -37,6 +37,10 @@ class Identity:
         names = {self.key.name, self.certificate.name, "ca.pem"}
         return sorted(name for name in names if not (self.folder / name).exists())
 
+    def read_certificate(self) -> x509.Certificate:
+        """Its certificate, which is there."""
+        return _read_certificate(self.certificate)
+
 
 def find_identities(output: Path) -> dict[str, Identity]:
     """Every identity's folder below an output folder, by its path."""
