@@ -417,9 +417,13 @@ def check_certificates(world: World, plan: Plan) -> None:
     held = plan.blocked_addresses | {str(change.address) for change in plan.refused}
     if "ca/certificate" in held:
         return
+    # What is on hold is not renewed, and nobody else is held up by it.
+    on_hold = {notice.address for notice in plan.notices if notice.code == NoticeCode.ON_HOLD}
+    revoked = world.manifest.get("revoked", ())
+    promise(not on_hold or any(entry["reason"] == "certificate-hold" for entry in revoked), "a hold was declared")
     authority = (world.output / "ca/ca.pem").read_bytes()
     for identity in world.graph.end_entities:
-        if str(identity.certificate.address) in held:
+        if str(identity.certificate.address) in held or identity.address in on_hold:
             continue
         pem = (world.output / identity.certificate.path).read_bytes()
         certificate = first_certificate(pem)

@@ -327,7 +327,8 @@ def check_connections(world: Listing, authority: x509.Certificate, plan: Plan, h
         if certificate is None:
             continue
         is_in = certificate.serial_number in revoked
-        promise(not is_in or bool(kept), f"{identity.address} is locked out, and has nothing else")
+        on_hold = revoked.get(certificate.serial_number) == "certificateHold"
+        promise(not is_in or on_hold or bool(kept), f"{identity.address} is locked out, and has nothing else")
         promise(refused_by_openssl(certificate, authority, own, world.now) is is_in, f"OpenSSL on {identity.address}")
 
 

@@ -20,6 +20,7 @@ from edgecerts.plan.identity_plan import (
     extra_certificates,
     linked_key,
     note_declared_end,
+    note_still_valid,
     unreadable,
 )
 from edgecerts.plan.issuer import IssuerView, Obstacle
@@ -36,9 +37,16 @@ from edgecerts.plan.model import (
 )
 from edgecerts.plan.options import PlanOptions
 from edgecerts.plan.periods import moves_end, plan_period
-from edgecerts.plan.private_key_checks import check_private_key, unusable_key
+from edgecerts.plan.private_key_checks import check_private_key, other_type, unusable_key
 from edgecerts.plan.revocations import Revocations
-from edgecerts.plan.revoked_checks import check_revoked, revoked_key, revoked_until
+from edgecerts.plan.revoked_checks import (
+    check_revoked,
+    is_on_hold,
+    keep_on_hold,
+    refused_key,
+    revoked_key,
+    revoked_until,
+)
 
 _NOT_ITS_NAME = frozenset({ReasonCode.SUBJECT_CHANGED, ReasonCode.ISSUER_CHANGED, ReasonCode.SIGNATURE_INVALID})
 
@@ -107,7 +115,8 @@ class EndEntityPlanner:
         here = identity.private_key.held is KeyHeld.HERE
         certificate = self._inventory.certificates[identity.certificate.path]
         missing = key.state is State.ABSENT and certificate.state is not State.ABSENT
-        return self._options.replace_missing_keys and here and missing
+        held = certificate.value and is_on_hold(certificate.value[0], self._revocations, self._issuer)
+        return self._options.replace_missing_keys and here and missing and not held
 
     def _create(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> None:
         """No certificate: a new identity, or one whose private key is already here."""
@@ -115,9 +124,9 @@ class EndEntityPlanner:
         if key.state is State.ABSENT:
             self._new_key(plan, key, None, MISSING)
             return
-        other_type = _other_type(identity, key)
-        if other_type is not None:
-            self._new_key(plan, key, None, MISSING, other_type)
+        other = other_type(identity.private_key, key)
+        if other is not None:
+            self._new_key(plan, key, None, MISSING, other)
             return
         self._plan_key(plan, key)
         self._issue(plan, MISSING, source=KeySource.KEY_FILE, obstacle=self._certifying_obstacle(plan, key))
@@ -132,9 +141,9 @@ class EndEntityPlanner:
             self._plan_key(plan, key)
             self._issue(plan, reason, source=KeySource.KEY_FILE, obstacle=obstacle)
             return
-        other_type = _other_type(plan.identity, key)
-        if other_type is not None:
-            self._new_key(plan, key, None, reason, other_type)
+        other = other_type(plan.identity.private_key, key)
+        if other is not None:
+            self._new_key(plan, key, None, reason, other)
             return
         self._plan_key(plan, key)
         obstacle = self._certifying_obstacle(plan, key)
@@ -155,6 +164,10 @@ class EndEntityPlanner:
     ) -> None:
         """A certificate that can be read, below an authority that is known."""
         plan.note_not_yet_valid(facts, self._now)
+        if is_on_hold(facts, self._revocations, self._issuer):
+            self._plan_key(plan, key)
+            keep_on_hold(plan, facts)
+            return
         reasons = self._reasons(plan, key, certificate)
         codes = {reason.code for reason in reasons}
         if reasons and codes <= RENEWAL and self._ends_with_issuer(plan, facts):
@@ -269,9 +282,9 @@ class EndEntityPlanner:
         return self._issuer.judged and not self._issuer.issuer_reasons(facts)
 
     def _certifying_obstacle(self, plan: IdentityPlan, key: Observed[KeyFacts]) -> Obstacle | None:
-        if key.value is not None and key.value.spki_sha256 in self._revocations.compromised:
-            return revoked_key(identity=plan.identity, path=plan.identity.private_key.path)
-        return plan.certifying_obstacle(key)
+        path = plan.identity.private_key.path
+        refused = refused_key(key.value, self._revocations, identity=plan.identity, path=path)
+        return refused or plan.certifying_obstacle(key)
 
     def _issue(
         self,
@@ -349,19 +362,3 @@ class EndEntityPlanner:
                 "the client's subject changes; a broker that takes it as the user name sees another user",
                 hint="change the broker's access list together with it",
             )
-
-
-def _other_type(identity: Identity, key: Observed[KeyFacts]) -> Reason | None:
-    """A private key that is here without a certificate, and is of another type than the declared one."""
-    declared = identity.private_key.key_type.value
-    if not identity.private_key.key_type_declared or key.value is None or key.value.key_type == declared:
-        return None
-    return Reason(code=ReasonCode.KEY_TYPE_CHANGED, field="key_type", before=key.value.key_type, after=declared)
-
-
-def note_still_valid(plan: IdentityPlan, facts: CertificateFacts, what: str) -> None:
-    """A certificate that is out of use here and can still connect."""
-    plan.notice(
-        NoticeCode.STILL_VALID,
-        f"the certificate that {what}, serial {facts.serial}, can connect until {facts.not_after:%Y-%m-%d}",
-    )

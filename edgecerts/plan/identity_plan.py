@@ -161,6 +161,14 @@ def note_declared_end(plan: IdentityPlan, facts: CertificateFacts) -> None:
     )
 
 
+def note_still_valid(plan: IdentityPlan, facts: CertificateFacts, what: str) -> None:
+    """A certificate that is out of use here and can still connect."""
+    plan.notice(
+        NoticeCode.STILL_VALID,
+        f"the certificate that {what}, serial {facts.serial}, can connect until {facts.not_after:%Y-%m-%d}",
+    )
+
+
 def linked_key(path: str) -> Obstacle:
     """A private key file with another name: its permissions and its content are those of that name, too."""
     return Obstacle(code=BlockCode.CORRUPT, message=f"{path} is left as it is: {HARD_LINK}", hint=COPY_IT)

@@ -223,6 +223,7 @@ class BlockCode(enum.StrEnum):
     KEY_ON_HOST = "key-on-host"
     KEY_REVOKED = "key-revoked"
     SINCE_IN_FUTURE = "since-in-future"
+    ON_HOLD = "on-hold"
     CRL_SIGN_MISSING = "crl-sign-missing"
 
 
@@ -266,6 +267,7 @@ class NoticeCode(enum.StrEnum):
     CRL_LEFT_OUT = "crl-left-out"
     REVOKED_NOT_IN_LOG = "revoked-not-in-log"
     REVOKES_AUTHORITY = "revokes-authority"
+    ON_HOLD = "on-hold"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,3 +43,11 @@ def check_mode(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Itera
 
 def _mode_reason(field: str, before: int, after: int) -> Reason:
     return Reason(code=ReasonCode.MODE_CHANGED, field=field, before=f"{before:04o}", after=f"{after:04o}")
+
+
+def other_type(artifact: PrivateKeyArtifact, found: Observed[KeyFacts]) -> Reason | None:
+    """A private key that is here without a certificate, and is of another type than the declared one."""
+    declared = artifact.key_type.value
+    if not artifact.key_type_declared or found.value is None or found.value.key_type == declared:
+        return None
+    return Reason(code=ReasonCode.KEY_TYPE_CHANGED, field="key_type", before=found.value.key_type, after=declared)

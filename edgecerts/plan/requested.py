@@ -26,7 +26,7 @@ from edgecerts.plan.request_checks import (
     is_weak,
 )
 from edgecerts.plan.revocations import Revocations
-from edgecerts.plan.revoked_checks import revoked_key
+from edgecerts.plan.revoked_checks import is_on_hold, keep_on_hold, refused_key
 from edgecerts.plan.waiting import WaitingCode, on_host, wait_for
 
 _NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
@@ -114,10 +114,20 @@ class RequestedPlanner(EndEntityPlanner):
         found = self._inventory.requests[request.path]
         refusal = None
         if found.state is not State.ABSENT:
-            refusal = check_request(identity, request, found, self._key_owners)
-            if found.value is not None and found.value.spki_sha256 in self._revocations.compromised:
-                refusal = revoked_key(identity=identity, path=request.path)
+            refusal = self._refuse(identity, found.value, request.path)
+            refusal = refusal or check_request(identity, request, found, self._key_owners)
         return _Sent(artifact=request, found=found, refusal=refusal)
+
+    def _refuse(self, identity: Identity, request: RequestFacts | None, path: str) -> Obstacle | None:
+        """Why no request for its key is answered. One for the certificate that is here and on hold asks for nothing."""
+        certificate = self._inventory.certificates[identity.certificate.path].value
+        if request is None or (certificate and self._is_for_held(certificate[0], request)):
+            return None
+        return refused_key(describe_public_key(request.public_key), self._revocations, identity=identity, path=path)
+
+    def _is_for_held(self, certificate: CertificateFacts, request: RequestFacts) -> bool:
+        same = certificate.spki_sha256 == request.spki_sha256
+        return same and is_on_hold(certificate, self._revocations, self._issuer)
 
     def _certify(self, plan: IdentityPlan, sent: _Sent, certificate: Observed[tuple[CertificateFacts, ...]]) -> None:
         """There is no certificate, or none that can be read: made for the key in the request."""
@@ -149,6 +159,9 @@ class RequestedPlanner(EndEntityPlanner):
         plan.note_not_yet_valid(facts, self._now)
         offers_key = sent.facts is not None and sent.refusal is None and not sent.is_for(facts)
         self._plan_key_of_host(plan, sent, facts)
+        if self._issuer.judged and is_on_hold(facts, self._revocations, self._issuer):
+            keep_on_hold(plan, facts)
+            return
         reasons = self._reasons(plan, _NOT_HERE, certificate)
         if offers_key:
             self._note_difference(plan, sent)

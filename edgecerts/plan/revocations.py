@@ -31,6 +31,7 @@ class Revocations:
         since: by identity, before which moment everything that was issued to it is revoked.
         named: by identity, the serial numbers of the certificates that an entry for its name revokes.
         compromised: SHA-256 of the public keys that are never certified again.
+        held: SHA-256 of the public keys of certificates that are on hold.
         unknown: entries for serial numbers that nothing here has.
         fruitless: entries for names that revoke nothing.
         authority: entries for serial numbers of the authority's own certificates.
@@ -44,6 +45,7 @@ class Revocations:
     since: Mapping[str, datetime] = field(default_factory=dict)
     named: Mapping[str, Collection[int]] = field(default_factory=dict)
     compromised: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     unknown: tuple[Revocation, ...] = ()
     fruitless: tuple[Fruitless, ...] = ()
     authority: tuple[Revocation, ...] = ()
@@ -151,6 +153,11 @@ def _judge(
         since=judged.since,
         named=judged.named,
         compromised=frozenset((*_compromised(revoked, listed, found.known), *elsewhere)),
+        held=frozenset(
+            entry.known.spki_sha256
+            for entry in revoked.values()
+            if entry.reason is RevocationReason.CERTIFICATE_HOLD and entry.known is not None
+        ),
         unknown=_never_logged(judged.unknown, inventory) if judged.unknown else (),
         fruitless=fruitless,
         authority=tuple(judged.authority),

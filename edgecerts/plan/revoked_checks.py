@@ -4,8 +4,11 @@ from datetime import datetime
 
 from edgecerts.desired.graph import Identity
 from edgecerts.pki.certificate_facts import CertificateFacts
-from edgecerts.plan.issuer import Obstacle
-from edgecerts.plan.model import BlockCode, Reason, ReasonCode
+from edgecerts.pki.private_keys import KeyFacts
+from edgecerts.pki.revocation_reasons import RevocationReason
+from edgecerts.plan.identity_plan import IdentityPlan
+from edgecerts.plan.issuer import IssuerView, Obstacle
+from edgecerts.plan.model import BlockCode, NoticeCode, Reason, ReasonCode
 from edgecerts.plan.revocations import Revocations
 from edgecerts.plan.waiting import on_host
 
@@ -19,6 +22,30 @@ def check_revoked(facts: CertificateFacts, revocations: Revocations) -> tuple[Re
         key = f"sha256:{facts.spki_sha256}"
         return (Reason(code=ReasonCode.REVOKED, field="private-key", before=key, after="key-compromise"),)
     return ()
+
+
+def is_on_hold(facts: CertificateFacts, revocations: Revocations, issuer: IssuerView) -> bool:
+    """Whether a certificate of this authority may come back: it stays as it is, and nothing takes its place."""
+    revoked = revocations.certificates.get(facts.serial_number)
+    if revoked is None or revoked.reason is not RevocationReason.CERTIFICATE_HOLD:
+        return False
+    return facts.spki_sha256 not in revocations.compromised and not issuer.issuer_reasons(facts)
+
+
+def keep_on_hold(plan: IdentityPlan, facts: CertificateFacts) -> None:
+    """Leaves a certificate that is on hold as it is, and says so."""
+    identity = plan.identity
+    plan.keep(identity.certificate)
+    another = (
+        f"for another key: --replace {identity.address}"
+        if identity.request is None
+        else "for another key give another reason"
+    )
+    plan.notice(
+        NoticeCode.ON_HOLD,
+        f"its certificate, serial {facts.serial}, is on hold: brokers refuse it, and nothing is issued to it",
+        hint=f"to let it in again, remove its entry from `revoked`; {another}",
+    )
 
 
 def revoked_until(identity: Identity, revocations: Revocations, now: datetime) -> Obstacle | None:
@@ -49,3 +76,27 @@ def revoked_key(*, identity: Identity, path: str) -> Obstacle:
         message=f"{path} is for a key that was revoked, and such a key is not certified again",
         hint=hint,
     )
+
+
+def refused_key(facts: KeyFacts | None, revocations: Revocations, *, identity: Identity, path: str) -> Obstacle | None:
+    """Why nothing is certified for a key, or None.
+
+    One whose certificate is on hold waits with it: that certificate may come back, and another would not be refused.
+
+    Args:
+        facts: the key; None where it cannot be read.
+        revocations: what is revoked.
+        identity: whose it would be.
+        path: the file that has the key, or is for it.
+    """
+    if facts is None:
+        return None
+    if facts.spki_sha256 in revocations.compromised:
+        return revoked_key(identity=identity, path=path)
+    if facts.spki_sha256 in revocations.held:
+        return Obstacle(
+            code=BlockCode.ON_HOLD,
+            message=f"{path} is for a key whose certificate is on hold, and is not certified until that is over",
+            hint=f"remove its entry from `revoked`, or bring back {identity.certificate.path} from the backup",
+        )
+    return None

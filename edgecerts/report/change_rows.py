@@ -156,6 +156,10 @@ def explain_reason(reason: Reason) -> ReasonRow:
         parts = (("adds", reason.after), ("removes", reason.before))
         values = tuple((word, _some(entries)) for word, entries in parts if entries)
         return ReasonRow(code=code, words="", values=values)
+    if reason.code is ReasonCode.REVOKED:
+        what = "its key is" if reason.field == "private-key" else "it is"
+        words = f"{what} revoked as {_text(reason.after)}, and needs another key:"
+        return ReasonRow(code=code, words=words, values=(("", _text(reason.before)),))
     if reason.code in _SENTENCES:
         return ReasonRow(code=code, words=_SENTENCES[reason.code])
     if reason.code in _ENDS:

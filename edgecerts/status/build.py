@@ -53,7 +53,7 @@ _MENDED = {
 }
 """What the next apply does; where it does several things to an identity, the first of these names them."""
 
-_EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value})
+_EXPLAINING = frozenset({NoticeCode.KEY_NOT_HERE.value, NoticeCode.ENDS_WITH_ISSUER.value, NoticeCode.ON_HOLD.value})
 """Notices of a plan that say why an identity is in its state."""
 
 _NOT_HERE: Observed[KeyFacts] = Observed(state=State.ABSENT)
