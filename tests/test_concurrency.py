@@ -248,6 +248,24 @@ def test_sixteen_first_runs_make_one_set_of_certificates(
     record_property(COUNTED, f"read {seen.looks} times beside {AT_ONCE} first runs")
 
 
+def test_runs_that_make_one_fleet_make_each_of_it_once(
+    site: Site, record_property: Callable[[str, object], None]
+) -> None:
+    """As large as is shared by several processes, while others look."""
+    names = [f"gw-{number:03}" for number in range(300)]
+    site.write(MANIFEST + "roles: {meter: {validity: 90d}}\nclients_from: [{csv: devices.csv, role: meter}]\n")
+    (site.folder / "devices.csv").write_text("name\n" + "".join(f"{name}\n" for name in names))
+    with readers(site, 1) as seen:
+        runs = [start(site, "apply", "--lock-timeout", "60", "--format", "json") for _ in range(4)]
+        ended, looked = wait(runs), wait([start(site, "plan", "--format", "json")])
+    assert [run.code for run in (*ended, *looked)] == [0] * 5, [run.err for run in ended if run.code]
+    assert seen.problems == []
+    assert_settled(site, *(f"clients/{name}" for name in names))
+    assert sorted(len(json.loads(run.out)["new_keys"]) for run in ended) == [0, 0, 0, len(EVERYBODY) + len(names)]
+    assert len(read_log(site.output)) == len(EVERYBODY) + len(names)
+    record_property(COUNTED, f"read {seen.looks} times beside 4 runs that make a fleet")
+
+
 def test_who_does_not_wait_ends_with_1_and_names_who_is_at_work(site: Site) -> None:
     # Making such keys takes as long as it takes the others to come.
     slow = ("slow-1", "slow-2")

@@ -83,6 +83,35 @@ def test_an_inventory_that_changed_makes_a_saved_plan_stale(project: Project, tm
     assert not (project.output / "clients").exists()
 
 
+@pytest.mark.parametrize(
+    ("rows", "code", "words"),
+    [
+        ("gw-1\n", 4, "declared otherwise than it was then: client/gw-2"),
+        ("gw-1\ngw-2\ngw-3\n", 4, "though not in what this plan would change"),
+        ("gw-1\n../gw-2\n", 1, "devices.csv:3:1: "),
+        ("gw-1\ngw-1\n", 1, "devices.csv:3:1: "),
+        (None, 1, "devices.csv"),
+    ],
+    ids=["a row less", "a row more", "a bad row", "a row twice", "no inventory"],
+)
+def test_whatever_becomes_of_a_row_after_a_plan_was_saved_is_told_and_nothing_is_made(
+    project: Project, tmp_path: Path, rows: str | None, code: int, words: str
+) -> None:
+    saved = str(tmp_path / "saved.json")
+    fleet(project, rows="gw-1\ngw-2\n")
+    assert project.run("plan", "--out", saved).code == 0
+    if rows is None:
+        (project.folder / "devices.csv").unlink()
+    else:
+        fleet(project, rows=rows)
+    result = project.run("apply", saved)
+    assert result.code == code
+    assert words in result.err
+    assert "bug" not in result.err
+    assert "Traceback" not in result.err
+    assert not (project.output / "clients").exists()
+
+
 def test_an_inventory_that_was_only_written_otherwise_keeps_a_saved_plan(project: Project, tmp_path: Path) -> None:
     saved = str(tmp_path / "saved.json")
     fleet(project, rows="gw-1\ngw-2\n")
