@@ -31,7 +31,7 @@ def build_revocation_lists(
         path=REVOCATION_LIST,
         issuer=CA_CERTIFICATE,
         # What somebody notes beside an entry changes nothing of the list.
-        revocations=tuple(replace(entry, note=None) for entry in revocations),
+        revocations=tuple(replace(entry, note=None) if entry.note else entry for entry in revocations),
         validity=settings.validity,
         validity_declared="validity" in settings.declared,
         renewal=renewal_rule(settings.renew_before, RenewalRule(share=REVOCATION_LIST_RENEWAL_SHARE)),

@@ -15,7 +15,7 @@ from edgecerts.manifest.durations import read_moment
 from edgecerts.manifest.entry_names import read_entry_name
 from edgecerts.manifest.mistakes import Mistakes, cut, quoted
 from edgecerts.manifest.model import EndEntity, EndEntityKind, Mark, Revocation
-from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence, is_null, key_mark
+from edgecerts.manifest.nodes import FALSE, TRUE, Mapping, Node, Scalar, Sequence, key_mark
 from edgecerts.pki.revocation_reasons import RevocationReason
 
 KEYS = ("name", "serial", "reason", "since", "note", "unknown")
@@ -93,7 +93,7 @@ def _texts(node: Mapping, mistakes: Mistakes) -> Iterator[tuple[str, Scalar]]:
             mistakes.add(key_mark(value), f"unknown key `{cut(key)}`", _instead_of(key))
         elif not isinstance(value, Scalar):
             mistakes.add(value.mark, f"`{key}` must be one value", "write it without brackets or dashes")
-        elif is_null(value) or not value:
+        elif not value or value.is_null:
             if key != "note":
                 mistakes.add(key_mark(value), f"`{key}` is empty", "give it a value, or remove it")
         elif key == "unknown" and not (value.plain and (value in TRUE or value in FALSE)):

@@ -7,7 +7,7 @@ the stack.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -86,13 +86,15 @@ class _Frame:
     """A collection that is being filled.
 
     Attributes:
-        node: the collection.
+        node: the collection, a `Mapping` or ...
+        is_list: ... a `Sequence`.
         secret: it is under `password`, where no key is repeated.
         refused: it is part of something that has been refused as a whole, so no more is said about it.
         key: in a mapping, the key whose value comes next.
     """
 
-    node: Mapping | Sequence
+    node: Any
+    is_list: bool
     secret: bool
     refused: bool
     key: Scalar | None = None
@@ -112,24 +114,27 @@ class _Builder:
         self._nodes = 0
         self._documents = 0
 
-    def take(self, event: yaml.Event) -> None:
+    def take(self, event: Any) -> None:
         """Takes the next event in."""
-        if isinstance(event, yaml.ScalarEvent):
+        # Both loaders make events of exactly these classes; a long list has hundreds of thousands.
+        kind = event.__class__
+        if kind is yaml.ScalarEvent:
             self._take_scalar(event)
-        elif isinstance(event, yaml.CollectionStartEvent):
+        elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             self._open(event)
-        elif isinstance(event, yaml.CollectionEndEvent):
+        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
             self._stack.pop()
-        elif isinstance(event, yaml.AliasEvent):
+        elif kind is yaml.AliasEvent:
             self._refuse_alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent):
+        elif kind is yaml.DocumentStartEvent:
             self._begin_document(event)
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
         line, column = _position(event)
         scalar = Scalar(event.value, line, column, plain=event.style is None or event.style == "")
-        is_refused = self._refuse_properties(event)
-        if CONTROL_CHARACTERS.search(scalar):
+        is_refused = (event.anchor is not None or event.tag is not None) and self._refuse_properties(event)
+        # Elsewhere the text itself was looked at; only double quotes have escapes.
+        if event.style == '"' and CONTROL_CHARACTERS.search(scalar):
             self._note(scalar.mark, "the text holds a control character", "remove the escape that makes it")
             self._drop()
         elif is_refused and not scalar:
@@ -142,13 +147,14 @@ class _Builder:
         node = (Mapping if is_mapping else Sequence)(*_position(event))
         if len(self._stack) >= MAX_DEPTH:
             self._mistakes.stop(node.mark, f"nested more than {MAX_DEPTH} levels deep")
-        self._refuse_properties(event)
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_properties(event)
         above = self._stack[-1] if self._stack else None
         secret = above is not None and (above.secret or above.key in _SECRET_KEYS)
         refused = above is not None and (above.refused or above.key is _DROPPED)
         is_key = above is not None and isinstance(above.node, Mapping) and above.key is None
         self._place(node)
-        self._stack.append(_Frame(node=node, secret=secret, refused=refused or is_key))
+        self._stack.append(_Frame(node=node, is_list=not is_mapping, secret=secret, refused=refused or is_key))
 
     def _note(self, mark: Mark, message: str, hint: str | None) -> None:
         if not (self._stack and self._stack[-1].refused):
@@ -163,9 +169,10 @@ class _Builder:
             self.root = node
             return
         frame = self._stack[-1]
-        if isinstance(frame.node, Sequence):
+        if frame.is_list:
             frame.node.append(node)
-        elif frame.key is None:
+            return
+        if frame.key is None:
             frame.key = self._accept_key(frame, frame.node, node)
         else:
             key, frame.key = frame.key, None

@@ -1,6 +1,6 @@
 """What a new revocation list has to say, and how the one that is here differs from that."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -81,13 +81,13 @@ def find_wanted(
             entries[number] = ListedEntry(entry=_until(entry, now))
     for number, pending in _pending_entries(replaced, now):
         entries.setdefault(number, pending)
-    unlistable = [number for number in sorted(entries) if not can_be_listed(number)]
+    listable = _listable(entries)
     return WantedEntries(
-        entries=tuple(entries[number] for number in sorted(entries) if can_be_listed(number)),
+        entries=tuple(entries[number] for number in sorted(listable)),
         unrevoked=tuple(unrevoked),
         lost=tuple(lost),
         dropped=frozenset(entry.serial_number for entry in unrevoked) if unrevoked_allowed else frozenset(),
-        unlistable=tuple(entries[number].entry for number in unlistable if number not in ended),
+        unlistable=tuple(entries[number].entry for number in sorted(entries.keys() - listable - ended)),
         ended=frozenset(ended),
     )
 
@@ -95,7 +95,14 @@ def find_wanted(
 def find_refused(revocations: Revocations, options: PlanOptions) -> frozenset[int]:
     """Serial numbers of certificates that cannot connect although they have not ended, or will not."""
     listed = () if HazardCode.UNREVOKED in options.allow else revocations.listed
-    return frozenset(filter(can_be_listed, (*revocations.certificates, *listed)))
+    return _listable((*revocations.certificates, *listed))
+
+
+def _listable(numbers: Collection[int]) -> frozenset[int]:
+    """Those that a list can name: nearly always all of them, and then none is looked at alone."""
+    if not numbers or (can_be_listed(min(numbers)) and can_be_listed(max(numbers))):
+        return frozenset(numbers)
+    return frozenset(filter(can_be_listed, numbers))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +183,7 @@ def _entry(revoked: Revoked, listed: Mapping[int, RevokedEntry], now: datetime) 
 
 def _until(entry: RevokedEntry, now: datetime) -> RevokedEntry:
     """An entry that an older list has. A clock that was wrong then may have revoked it later than now."""
-    return replace(entry, at=min(entry.at, now.replace(microsecond=0)))
+    return entry if entry.at <= now else replace(entry, at=now.replace(microsecond=0))
 
 
 def _stays(revocations: Revocations, number: int) -> bool:

@@ -202,13 +202,12 @@ def _serials_in_place(inventory: Inventory) -> frozenset[int]:
 
 def _compromised(
     revoked: Mapping[int, Revoked], listed: Mapping[int, RevokedEntry], known: Mapping[int, KnownCertificate]
-) -> Iterator[str]:
+) -> set[str]:
     """Keys that somebody else may have, also those of certificates that have ended."""
     reasons = {number: entry.reason for number, entry in listed.items()}
     reasons |= {number: entry.reason for number, entry in revoked.items()}
-    for number, reason in reasons.items():
-        if reason is RevocationReason.KEY_COMPROMISE and number in known:
-            yield known[number].spki_sha256
+    stolen = {number for number, reason in reasons.items() if reason is RevocationReason.KEY_COMPROMISE}
+    return {known[number].spki_sha256 for number in stolen & known.keys()}
 
 
 def _compromised_elsewhere(
