@@ -16,7 +16,7 @@ FIGURE = Figure(name="plan", ratio=2.0, limit=3.0, ours=2.0, other=1.0)
 LOOP = Figure(name="loop", ratio=40.0, limit=30.0, at_least=True, ours=0.001, other=0.04)
 
 
-@pytest.mark.parametrize("case", ["issue", "plan", "rsa"])
+@pytest.mark.parametrize("case", ["issue", "plan", "rsa", "revoked"])
 def test_each_case_runs(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = rivals.installed()
     monkeypatch.setattr(rivals, "installed", lambda: {"openssl": installed["openssl"]})
@@ -27,6 +27,15 @@ def test_each_case_runs(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert all(figure.ours > 0 and figure.other > 0 for figure in figures)
     bench.delete()
     assert not bench.folder.exists()
+
+
+def test_a_fleet_is_followed_from_its_first_day_on(tmp_path: Path) -> None:
+    bench = Bench(folder=tmp_path / "bench", sizes=TINY)
+    bench.folder.mkdir()
+    head, *steps = bench.life(20)
+    assert "memory" in head
+    assert len(steps) == 7
+    assert all(step.rstrip().endswith("MB") for step in steps)
 
 
 def test_pairs_take_turns_and_the_first_does_not_count() -> None:
