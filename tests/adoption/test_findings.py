@@ -47,16 +47,6 @@ def of(**changes: object) -> Profile:
     return Profile(**{"usages": SERVED, "alt_names": (HOST,), **changes})  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
-
-
 BROKERS: dict[str, tuple[x509.Name | str, Profile, list[str]]] = {
     "good": ("broker.plant.example", of(), []),
     "no-alt-name": ("broker.plant.example", of(alt_names=()), ["no-alt-name"]),

@@ -15,7 +15,7 @@ from edgecerts.adoption.unlock import unlock
 from edgecerts.apply.secrets import Secret
 from edgecerts.manifest.model import PasswordSource
 from edgecerts.pki.private_keys import PrivateKey, spki_sha256
-from tests.adoption.sources import CA, Issued, Profile, issue, openssl, write
+from tests.adoption.sources import Issued, Profile, issue, openssl, write
 
 PASSWORD = "correct horse battery"
 PKCS8, TRADITIONAL = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
@@ -28,11 +28,6 @@ GIVEN = (
 
 def read(folder: Path) -> Material:
     return read_material(read_source(folder))
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
 
 
 def new_key(kind: str) -> PrivateKey:

@@ -35,16 +35,6 @@ SECONDS = 20.0
 GIVEN = (OpenedBy(source=PasswordSource(env="X"), password=Secret(b"x")),)
 
 
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
-
-
 @pytest.fixture(scope="module")
 def seeds(authority: Issued) -> list[bytes]:
     """Whole files of every kind that is read."""

@@ -34,16 +34,6 @@ BROKER = Profile(usages=(SERVER,), alt_names=(HOST, ADDRESS))
 GOOD_CLIENT = Profile(usages=(CLIENT,))
 
 
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
-
-
 def take_over(project: Project, source: Path, *arguments: str) -> dict[str, Any]:
     """Imports, and returns the report; the manifest is valid then."""
     result = project.run("import", str(source), "--format", "json", *arguments)

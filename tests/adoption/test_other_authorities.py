@@ -15,16 +15,6 @@ GOOD_CLIENT = Profile(usages=(CLIENT,))
 ENDED = Profile(is_ca=True, key_usage=CA.key_usage, begins=NOW - timedelta(days=900), days=800)
 
 
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
-
-
 def clients(by: Issued, *names: str) -> dict[str, bytes]:
     return {f"{name}.pem": issue(name, GOOD_CLIENT, by=by).pem for name in names}
 

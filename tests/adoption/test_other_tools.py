@@ -82,11 +82,6 @@ def applied(project: Project, authority: Path) -> None:
     assert project.run("status").code == 0
 
 
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
 def test_a_folder_of_easy_rsa_is_good_as_it_is(project: Project, source: Path) -> None:
     authority = make_with_easyrsa(source)
     assert take_over(project, source, authority) == {"log": "create"}

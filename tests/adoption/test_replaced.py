@@ -6,21 +6,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, issue, write
+from tests.adoption.sources import CLIENT, SERVER, Issued, Profile, issue, write
 from tests.adoption.test_matching import codes, planned, take_over
 from tests.conftest import NOW, Project
 
 GOOD_CLIENT = Profile(usages=(CLIENT,))
-
-
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
 
 
 def broker(*hosts: str, days: float = 825, age: int = 100) -> Profile:

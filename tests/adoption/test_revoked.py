@@ -23,16 +23,6 @@ GOOD_SERVER = Profile(usages=(SERVER,), alt_names=(x509.DNSName("broker.plant.ex
 HOLD, STOLEN = x509.ReasonFlags.certificate_hold, x509.ReasonFlags.key_compromise
 
 
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
-
-
 def revoke(
     authority: Issued,
     *leaves: Issued,

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.adoption.sources import CA, CLIENT, SERVER, Issued, Profile, issue, write
+from tests.adoption.sources import CLIENT, SERVER, Issued, Profile, issue, write
 from tests.adoption.test_matching import found_codes, planned, take_over
 from tests.conftest import Project
 from tests.readers import read_certificate
@@ -15,16 +15,6 @@ from tests.readers import read_certificate
 BOTH = {SERVER, CLIENT}
 ADDRESS = x509.IPAddress(ip_address("10.3.0.11"))
 SILENT_BROKER = Profile(alt_names=(ADDRESS,))
-
-
-@pytest.fixture
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("source")
-
-
-@pytest.fixture(scope="module")
-def authority() -> Issued:
-    return issue("Plant CA", CA)
 
 
 def folder(source: Path, authority: Issued, **leaves: Issued) -> Path:
