@@ -1,7 +1,9 @@
-"""Reading revocation lists as others read them: with the library alone, and nothing of ours."""
+"""Plants with revocation lists; and reading these as others read them, with the library alone and nothing of ours."""
 
+import json
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
@@ -14,6 +16,21 @@ brokers:
   plant-a: {common_name: 10.3.0.11}
 clients:
 """
+
+
+def declare(project: Project, clients: str, revoked: str = "", *, more: str = "crl:\n") -> None:
+    """A manifest with some clients, and what is revoked in a file beside it."""
+    lines = "".join(f"  {name}:\n" for name in clients.split())
+    project.write(HEAD + lines + more + "revoked_from: revoked.yaml\n")
+    (project.folder / "revoked.yaml").write_text(revoked)
+
+
+def plan(project: Project, *arguments: str) -> dict[str, Any]:
+    """The plan as JSON."""
+    result = project.run("plan", "--format", "json", *arguments)
+    assert result.code == 0, result.err
+    document: dict[str, Any] = json.loads(result.out)
+    return document
 
 
 def read_list(path: Path) -> x509.CertificateRevocationList:

@@ -7,13 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import NOW, Project
-from tests.revocation_lists import HEAD, entries, serial
-
-
-def declare(project: Project, clients: str, revoked: str) -> None:
-    lines = "".join(f"  {name}:\n" for name in clients.split())
-    project.write(HEAD + lines + "crl:\nrevoked_from: revoked.yaml\n")
-    (project.folder / "revoked.yaml").write_text(revoked)
+from tests.revocation_lists import declare, entries, serial
 
 
 def hazards(project: Project) -> list[dict[str, Any]]:

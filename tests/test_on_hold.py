@@ -7,22 +7,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Project
-from tests.revocation_lists import HEAD, entries, serial
+from tests.revocation_lists import declare, entries, plan, serial
 
 KEY, PLACE = "clients/gw-3/client.key", "clients/gw-3/client.pem"
-
-
-def declare(project: Project, clients: str, revoked: str = "") -> None:
-    lines = "".join(f"  {name}:\n" for name in clients.split())
-    project.write(HEAD + lines + "crl:\nrevoked_from: revoked.yaml\n")
-    (project.folder / "revoked.yaml").write_text(revoked)
-
-
-def plan(project: Project, *arguments: str) -> dict[str, Any]:
-    result = project.run("plan", "--format", "json", *arguments)
-    assert result.code == 0, result.err
-    document: dict[str, Any] = json.loads(result.out)
-    return document
 
 
 def notices(project: Project) -> list[str]:

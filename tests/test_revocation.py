@@ -22,24 +22,9 @@ from edgecerts.apply.file_system import FileSystem
 from edgecerts.cli.console import Console
 from tests.conftest import NOW, SMALL, Project
 from tests.long_serials import LONG_SERIAL, with_long_serial
-from tests.revocation_lists import HEAD, ends, entries, lists_in, number, own_list, serial
+from tests.revocation_lists import HEAD, declare, ends, entries, lists_in, number, own_list, plan, serial
 
 CLIENTS = HEAD + "  gw-1:\n  gw-2:\n  gw-3:\n"
-
-
-def declare(project: Project, clients: str, revoked: str = "", *, more: str = "crl:\n") -> None:
-    """A manifest with some clients, and what is revoked in a file beside it."""
-    lines = "".join(f"  {name}:\n" for name in clients.split())
-    project.write(HEAD + lines + more + "revoked_from: revoked.yaml\n")
-    (project.folder / "revoked.yaml").write_text(revoked)
-
-
-def plan(project: Project, *arguments: str) -> dict[str, Any]:
-    """The plan as JSON."""
-    result = project.run("plan", "--format", "json", *arguments)
-    assert result.code == 0, result.err
-    document: dict[str, Any] = json.loads(result.out)
-    return document
 
 
 def busy(project: Project, *arguments: str) -> dict[str, str]:
